@@ -1,0 +1,67 @@
+"""Every error pimsim raises on purpose.
+
+    PimsimError
+    ├── SpecError       a description (YAML, override, argument) that cannot be meant as written
+    │   ├── UnitError       a quantity without its unit, or with another's
+    │   └── CardNotFound    a name that no card answers to
+    ├── NetworkError    a network whose layers do not fit together, or data that do not fit it
+    ├── CapacityError   hardware too small for what it is asked to hold
+    └── FileError       a file that cannot be read or written
+
+An error has a place, a fact and a remedy. Whoever knows the fact raises it; the reader of the file adds the place.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class PimsimError(Exception):
+    """A mistake the user can mend; the command line prints it and exits with status 2."""
+
+    def __init__(self, place: str, fact: str, remedy: str = ""):
+        super().__init__(place, fact, remedy)
+        self.place = place
+        self.fact = fact
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        head = f"{self.place}: {self.fact}" if self.place else self.fact
+        return f"{head}\n  {self.remedy}" if self.remedy else head
+
+    def within(self, place: str, separator: str = ".") -> "PimsimError":
+        """The same error, seen from one level further out."""
+        inner = f"{place}{separator}{self.place}" if self.place else place
+        return type(self)(inner, self.fact, self.remedy)
+
+
+class SpecError(PimsimError):
+    """A description that cannot be meant as written."""
+
+
+class UnitError(SpecError):
+    """A quantity without its unit, or with the unit of another quantity."""
+
+
+class CardNotFound(SpecError):
+    """A name that no card answers to."""
+
+
+class NetworkError(PimsimError):
+    """A network whose layers do not fit together, or data that do not fit the network."""
+
+
+class CapacityError(PimsimError):
+    """Hardware too small for what it is asked to hold."""
+
+
+class FileError(PimsimError):
+    """A file that cannot be read or written."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy that names the closest of the known names, or all of them when few."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    if close:
+        return "Did you mean " + " or ".join(close) + "?"
+    return "Known: " + ", ".join(names) + "." if names else ""
