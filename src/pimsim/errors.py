@@ -65,3 +65,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     if close:
         return "Did you mean " + " or ".join(close) + "?"
     return "Known: " + ", ".join(names) + "." if names else ""
+
+
+def require(field: str, value: float, low: float, high: float = float("inf")) -> None:
+    """Raise SpecError unless low ≤ value ≤ high (NaN is outside every range)."""
+    if not low <= value <= high:
+        span = f"{low:g} to {high:g}" if high < float("inf") else f"at least {low:g}"
+        raise SpecError(field, f"must be {span}, got {value:g}")

@@ -1,0 +1,233 @@
+"""Plain data ⇄ frozen modules, by annotation.
+
+A spec is an `equinox.Module` whose annotated fields *are* the schema of its YAML: quantities want a unit, an abstract
+class wants `model: ClassName`, a field without a default is required, and a key that is no field is an error. Every
+problem is reported at once, each with its path.
+"""
+
+import dataclasses
+import inspect
+import math
+import types
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import cattrs
+import equinox as eqx
+from cattrs.gen import make_dict_structure_fn
+
+from pimsim.errors import PimsimError, SpecError, nearest
+from pimsim.units import parse, unit_of
+
+T = TypeVar("T")
+NOTES = ("source", "assumed", "description")
+
+
+class AbstractSpec(eqx.Module):
+    """A described thing: its numbers, and where they come from."""
+
+    source: str = eqx.field(default="", kw_only=True, static=True)
+    """Where the numbers were published, and how they follow from what was published."""
+    assumed: str = eqx.field(default="", kw_only=True, static=True)
+    """Which of the numbers nobody published, and the reason they are plausible."""
+    description: str = eqx.field(default="", kw_only=True, static=True)
+    """One line for lists."""
+
+
+class SpecProblems(SpecError):
+    """Several problems of one description, found together."""
+
+    def __init__(self, problems: list[SpecError]):
+        super().__init__("", "; ".join(problem.fact for problem in problems))
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.problems))
+
+    def within(self, place: str, separator: str = ".") -> "SpecProblems":
+        return SpecProblems([problem.within(place, separator) for problem in self.problems])  # type: ignore[misc]
+
+
+def from_data(data: object, kind: type[T]) -> T:
+    """Build a module of the annotated kind from plain mappings, numbers and text.
+
+    Raises SpecError, with its path inside the data as place; SpecProblems if there is more than one.
+    """
+    try:
+        return _CONVERTER.structure(data, kind)
+    except Exception as error:
+        problems = list(_problems(error))
+        raise problems[0] if len(problems) == 1 else SpecProblems(problems) from None
+
+
+def to_data(value: Any) -> Any:
+    """The plain data from which `from_data` builds an equal module: quantities as "0.002 W", exact to the last bit."""
+    if not dataclasses.is_dataclass(value):
+        return dict(value) if isinstance(value, Mapping) else value
+    hints = get_type_hints(type(value), include_extras=True)
+    data = {"model": type(value).__name__} if _is_variant(type(value)) else {}
+    for field in dataclasses.fields(value):
+        item, unit = getattr(value, field.name), unit_of(hints[field.name])
+        if item or field.name not in NOTES:
+            data[field.name] = f"{float(item)!r} {unit.symbol}" if unit else to_data(item)
+    return data
+
+
+def sources(value: Any, path: str = "") -> dict[str, str]:
+    """Every source and assumption stated within a spec, by path: {"core.adc": "Table I: …"}."""
+    found = {}
+    if isinstance(value, AbstractSpec):
+        stated = [value.source, f"assumed: {value.assumed}" if value.assumed else ""]
+        if text := "; ".join(filter(None, stated)):
+            found[path or "."] = text
+    if dataclasses.is_dataclass(value):
+        for field in dataclasses.fields(value):
+            found |= sources(getattr(value, field.name), f"{path}.{field.name}".lstrip("."))
+    return found
+
+
+def variants(kind: type) -> dict[str, type]:
+    """The concrete classes of an abstract one, by name."""
+    found = {} if _is_abstract(kind) else {kind.__name__: kind}
+    for child in kind.__subclasses__():
+        found |= variants(child)
+    return found
+
+
+def _is_abstract(kind: object) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, AbstractSpec) and kind.__name__.startswith("Abstract")
+
+
+def _is_variant(kind: type) -> bool:
+    """Whether YAML must name this class, because its field is annotated with an abstract one."""
+    return any(_is_abstract(base) and base is not AbstractSpec for base in kind.__mro__[1:])
+
+
+def _is_concrete(kind: object) -> bool:
+    return inspect.isclass(kind) and issubclass(kind, AbstractSpec) and not _is_abstract(kind)
+
+
+def _structure_variant(data: object, kind: type) -> Any:
+    """Build the class that `model` names."""
+    known = variants(kind)
+    if not isinstance(data, Mapping):
+        raise SpecError("", f"expected a mapping with `model`, got {_show(data)}", nearest("", known))
+    name = data.get("model")
+    if name not in known:
+        fact = "is missing" if name is None else f"unknown model {name!r}"
+        raise SpecError("model", fact, nearest(str(name), known))
+    return _CONVERTER.structure(data, known[name])
+
+
+def _structure_module(kind: type) -> Any:
+    fill = make_dict_structure_fn(kind, _CONVERTER, **{"_cattrs_forbid_extra_keys": True})
+    names = [field.name for field in dataclasses.fields(kind)]
+
+    def structure(data: object, _: type) -> Any:
+        if not isinstance(data, Mapping):
+            raise SpecError("", f"expected a mapping, got {_show(data)}", f"Its keys: {', '.join(names)}.")
+        if data.get("model", kind.__name__) != kind.__name__:
+            raise SpecError("model", f"must be {kind.__name__} here, got {data['model']!r}")
+        return fill({key: value for key, value in data.items() if key != "model"}, kind)
+
+    return structure
+
+
+def _structure_union(data: object, kind: Any) -> Any:
+    """The first member of the union that accepts the data; otherwise the complaint of the best fitting one."""
+    options = get_args(kind)
+    mapping = [option for option in options if get_origin(option) in (dict, Mapping) or _is_spec_like(option)]
+    for option in mapping if isinstance(data, Mapping) else [o for o in options if o not in mapping]:
+        return _CONVERTER.structure(data, option)
+    raise SpecError("", f"got {_show(data)}, expected " + " or ".join(_name(option) for option in options))
+
+
+def _is_spec_like(kind: object) -> bool:
+    return _is_abstract(kind) or _is_concrete(kind)
+
+
+def _structure_literal(data: object, kind: Any) -> Any:
+    if not any(data == option and type(data) is type(option) for option in get_args(kind)):
+        remedy = nearest(str(data), map(str, get_args(kind)))
+        raise SpecError("", f"must be {' or '.join(map(str, get_args(kind)))}, got {_show(data)}", remedy)
+    return data
+
+
+def _structure_int(data: object, _: type) -> int:
+    if isinstance(data, bool) or not isinstance(data, int):
+        raise SpecError("", f"expected a whole number, got {_show(data)}")
+    return data
+
+
+def _structure_float(data: object, _: type) -> float:
+    try:  # YAML 1.1 reads 1e-3 as text
+        value = float("nan") if isinstance(data, bool) else float(data)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        value = math.nan
+    if not math.isfinite(value):
+        raise SpecError("", f"expected a number, got {_show(data)}")
+    return value
+
+
+def _structure_bool(data: object, _: type) -> bool:
+    if not isinstance(data, bool):
+        raise SpecError("", f"expected true or false, got {_show(data)}")
+    return data
+
+
+def _structure_text(data: object, _: type) -> str:
+    if not isinstance(data, str):
+        raise SpecError("", f"expected text, got {_show(data)}")
+    return data
+
+
+def _problems(error: BaseException, path: str = "") -> Iterator[SpecError]:
+    """Flatten what cattrs collected into errors with paths."""
+    for note in getattr(error, "__notes__", ()):
+        name = getattr(note, "name", None) or getattr(note, "index", None)
+        if name is not None:
+            path = f"{path}.{name}".lstrip(".")
+    if isinstance(error, SpecProblems):
+        yield from (problem.within(path) if path else problem for problem in error.problems)
+    elif isinstance(error, PimsimError):
+        yield error.within(path) if path else error  # type: ignore[misc]
+    elif isinstance(error, cattrs.ForbiddenExtraKeysError):
+        known = [field.name for field in dataclasses.fields(error.cl)]
+        for name in sorted(map(str, error.extra_fields)):
+            yield SpecError(f"{path}.{name}".lstrip("."), "unknown key", nearest(name, known))
+    elif isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _problems(inner, path)
+    elif isinstance(error, KeyError):
+        yield SpecError(f"{path}".lstrip("."), "is missing")
+    else:
+        raise error
+
+
+def _show(data: object) -> str:
+    text = "nothing" if data is None else repr(data)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _name(kind: Any) -> str:
+    if get_origin(kind) is Literal:
+        return " or ".join(map(str, get_args(kind)))
+    return "a mapping" if get_origin(kind) in (dict, Mapping) else getattr(kind, "__name__", str(kind))
+
+
+def _make_converter() -> cattrs.Converter:
+    converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
+    for kind, hook in ((int, _structure_int), (float, _structure_float), (bool, _structure_bool), (str, _structure_text)):
+        converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)
+    converter.register_structure_hook_func(lambda kind: get_origin(kind) in (Union, types.UnionType), _structure_union)
+    converter.register_structure_hook_factory(_is_concrete, _structure_module)
+    converter.register_structure_hook_func(_is_abstract, _structure_variant)
+    converter.register_structure_hook_func(
+        lambda kind: unit_of(kind) is not None,
+        lambda data, kind: parse(data, unit_of(kind)),  # type: ignore[arg-type]
+    )
+    return converter
+
+
+_CONVERTER = _make_converter()
