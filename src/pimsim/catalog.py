@@ -109,8 +109,8 @@ def _load(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...]) ->
     path = card_path(name, kind, beside)
     if path in trail:
         raise SpecError(str(path), "refers to itself", " → ".join(step.name for step in (*trail, path)))
-    data = _resolve(read_yaml(path), path.parent, (*trail, path), kind)
-    return {"name": path.stem} | data if kind != "device" else data
+    raw = read_yaml(path)
+    return _resolve(raw, path.parent, (*trail, path), kind) | {"name": raw.get("name", path.stem)}
 
 
 def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str = "", depth: int = 0) -> Any:

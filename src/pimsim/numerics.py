@@ -3,6 +3,7 @@
 Importing this module switches JAX to 64-bit types: products of 16-bit integers do not fit in 32 bits.
 """
 
+import math
 from typing import TypeVar
 
 import jax
@@ -43,7 +44,7 @@ def on_grid(values: Float[Array, "*n"], largest_sum: float) -> Float[Array, "*n"
     A sum of grid points below 2^24 steps is exact, so it is the same in whatever order it is taken: the batch size,
     the blocking of a matrix product and the device cannot change a bit of it.
     """
-    step = 2.0 ** (jnp.ceil(jnp.log2(largest_sum)) - 24)
+    step = 2.0 ** (math.ceil(math.log2(largest_sum)) - 24)
     return jnp.rint(values / step) * step
 
 

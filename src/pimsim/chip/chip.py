@@ -1,0 +1,80 @@
+"""A chip: tiles on a mesh, links to the outside, and the figures of merit that follow."""
+
+from dataclasses import dataclass
+
+from pimsim.chip.core import CrossbarCore, Line
+from pimsim.chip.interconnect import Link
+from pimsim.chip.tile import Tile
+from pimsim.errors import require
+from pimsim.spec import AbstractSpec
+from pimsim.units import Area, Power
+
+
+@dataclass(frozen=True)
+class Peak:
+    """What the chip could do with every array busy; one multiply-accumulate is two operations of its full width."""
+
+    ops_per_s: float
+    ops_per_s_per_W: float
+    ops_per_s_per_m2: float
+    storage_bytes_per_m2: float
+
+
+class Chip(AbstractSpec):
+    """Tiles on a mesh of routers."""
+
+    name: str
+    mesh_rows: int
+    mesh_cols: int
+    """Routers on the mesh; each serves `tile.router.shared_by` tiles."""
+    tile: Tile
+    core: CrossbarCore
+    link: Link
+
+    def __check_init__(self):
+        require("mesh_rows", self.mesh_rows, 1, 4096)
+        require("mesh_cols", self.mesh_cols, 1, 4096)
+
+    @property
+    def tiles(self) -> int:
+        return self.mesh_rows * self.mesh_cols * self.tile.router.shared_by
+
+    @property
+    def arrays_per_tile(self) -> int:
+        return self.tile.cores * self.core.arrays
+
+    @property
+    def arrays(self) -> int:
+        return self.tiles * self.arrays_per_tile
+
+    def tile_bill(self) -> list[Line]:
+        """The components of one tile."""
+        return self.tile.bill(self.core)
+
+    def bill(self) -> list[Line]:
+        """The components of the chip."""
+        tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
+        return [*tiles, Line("link", "", 1, self.link.cost())]
+
+    def power(self) -> Power:
+        """With every component at its full rate: what papers add up."""
+        return sum(power_by_component(self.bill()).values())
+
+    def area(self) -> Area:
+        return sum(area_by_component(self.bill()).values())
+
+    def peak(self) -> Peak:
+        core = self.core
+        per_vector = 2 * self.arrays * core.rows * core.weights_per_array
+        ops = per_vector / core.latency(signed=True).interval
+        stored = self.arrays * core.rows * core.columns * core.cell_bits / 8
+        return Peak(ops, ops / self.power(), ops / self.area(), stored / self.area())
+
+
+def power_by_component(bill: list[Line]) -> dict[str, Power]:
+    """Power at full rate."""
+    return {line.component: line.number * line.cost.power for line in bill}
+
+
+def area_by_component(bill: list[Line]) -> dict[str, Area]:
+    return {line.component: line.number * line.cost.area for line in bill}

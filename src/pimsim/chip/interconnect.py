@@ -1,0 +1,43 @@
+"""What joins tiles to each other, and chips to each other."""
+
+from pimsim.circuits.base import AbstractCircuit, Cost
+from pimsim.errors import SpecError, require
+from pimsim.units import Area, Bandwidth, Frequency, Power
+
+
+class Router(AbstractCircuit):
+    """A mesh router that a few tiles share; its event is one flit passing one router."""
+
+    flit_bits: int
+    shared_by: int
+    """Tiles at one router."""
+    rate: Frequency
+    """Flits per second, over all ports, at which the router draws `power`."""
+    power: Power
+    area: Area
+    leakage: Power = 0.0
+
+    def __check_init__(self):
+        require("flit_bits", self.flit_bits, 1, 4096)
+        require("shared_by", self.shared_by, 1, 4096)
+        if self.rate <= 0:
+            raise SpecError("rate", "must be more than 0 Hz")
+
+    def cost(self) -> Cost:
+        return Cost(energy=self.power / self.rate, power=self.power, area=self.area, leakage=self.leakage)
+
+
+class Link(AbstractCircuit):
+    """The chip's serial links to other chips, which draw the same power whether or not they carry data."""
+
+    bandwidth: Bandwidth
+    """Of all links of one chip together."""
+    power: Power
+    area: Area
+
+    def __check_init__(self):
+        if self.bandwidth <= 0:
+            raise SpecError("bandwidth", "must be more than 0")
+
+    def cost(self) -> Cost:
+        return Cost(power=self.power, area=self.area, constant=self.power)

@@ -1,0 +1,42 @@
+"""The cell: a conductance that stores a level."""
+
+from abc import abstractmethod
+
+from equinox import AbstractVar
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from pimsim.errors import SpecError
+from pimsim.spec import AbstractSpec
+from pimsim.units import Conductance, Conductances
+
+
+class AbstractDevice(AbstractSpec):
+    """One memory cell, read as the current G·V.
+
+    Level ℓ of L aims at G* = g_min + (g_max - g_min)·ℓ/(L-1).
+    """
+
+    name: AbstractVar[str]
+    g_min: AbstractVar[Conductance]
+    g_max: AbstractVar[Conductance]
+
+    def __check_init__(self):
+        if self.g_max <= self.g_min:
+            raise SpecError("g_max", f"must exceed g_min ({self.g_min:g} S), got {self.g_max:g} S")
+
+    def target(self, levels: Int[Array, "*cells"], count: int) -> Conductances[Array, "*cells"]:
+        """The conductances that `count` evenly spaced levels aim at."""
+        return (self.g_min + self.step(count) * levels).astype("float32")
+
+    def step(self, count: int) -> Conductance:
+        """Conductance between neighbouring levels."""
+        return (self.g_max - self.g_min) / (count - 1)
+
+    @property
+    @abstractmethod
+    def is_exact(self) -> bool:
+        """Whether `program` hits every target, so that all copies of a matrix are alike."""
+
+    @abstractmethod
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        """The conductances one programming of the cells ends at."""

@@ -1,0 +1,74 @@
+"""What a layer is: structure without weights, which knows its shapes, its arithmetic and what it costs a chip."""
+
+import abc
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Array, Float, Num
+
+from pimsim.errors import NetworkError
+from pimsim.network.ops import MatrixOp, Shape, VectorOp
+
+
+class AbstractLayer(eqx.Module):
+    """One node's work. Every field is static: a layer is a pytree without leaves, equal to any other of its fields."""
+
+    @abc.abstractmethod
+    def shape(self, *inputs: Shape) -> Shape:
+        """The output's shape for these input shapes, all without the batch.
+
+        Raises NetworkError with an empty place where the inputs do not fit; the graph adds the layer's name.
+        """
+
+    @abc.abstractmethod
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> MatrixOp | VectorOp:
+        """What the layer asks of the hardware, under `name`, reading `inputs` of these shapes."""
+
+
+class AbstractVectorLayer(AbstractLayer):
+    """A layer without weights, computed by the digital unit."""
+
+    @abc.abstractmethod
+    def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        """The output tensors of a batch. Each image's result is the same bits in any batch."""
+
+
+class AbstractMatrixLayer(AbstractLayer):
+    """A layer whose work is one matrix product per output vector: tensor(vectors(x) @ matrix(w)) = forward(w, 0, x)."""
+
+    @abc.abstractmethod
+    def weight_shape(self, input_shape: Shape) -> Shape:
+        """The shape of the weight array; its last axis is the output channel, and the bias has one value for each."""
+
+    @abc.abstractmethod
+    def forward(
+        self, weight: Float[Array, "... col"], bias: Float[Array, " col"], x: Float[Array, "batch ..."]
+    ) -> Float[Array, "batch ..."]:
+        """The layer in floating point, differentiable."""
+
+    @abc.abstractmethod
+    def matrix(self, weight: Num[np.ndarray | Array, "... col"]) -> Num[np.ndarray | Array, "row col"]:
+        """The weight as the matrix a crossbar holds, of the same dtype and array type."""
+
+    @abc.abstractmethod
+    def vectors(self, x: Num[Array, "batch ..."]) -> Num[Array, "batch vector row"]:
+        """The vectors that pass through the matrix, in raster order of the outputs; padding is 0."""
+
+    @abc.abstractmethod
+    def tensor(self, y: Num[Array, "batch vector col"], input_shape: Shape) -> Num[Array, "batch ..."]:
+        """The output tensor from the products of the matrix with all vectors."""
+
+
+def only(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+    """The shape of the only input."""
+    if len(inputs) != 1:
+        raise NetworkError("", f"{type(layer).__name__} takes one input, got {len(inputs)}")
+    return inputs[0]
+
+
+def only_image(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+    """The shape of the only input, which must be an image."""
+    shape = only(layer, inputs)
+    if len(shape) != 3:
+        raise NetworkError("", f"{type(layer).__name__} takes an image (height, width, channels), got shape {shape}")
+    return shape

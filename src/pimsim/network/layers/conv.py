@@ -1,0 +1,91 @@
+"""Convolution over images, by one matrix for all places."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Num
+
+from pimsim.errors import NetworkError, SpecError
+from pimsim.network.layers.base import AbstractMatrixLayer, only_image
+from pimsim.network.layers.window import Pair, Window, check_sizes, check_window, pair
+from pimsim.network.ops import MatrixOp, Shape
+
+
+class Conv2d(AbstractMatrixLayer):
+    """y[i,j,o] = bias[o] + Σ_{u,v,c} w[u,v,c,o] · x[i·stride+u-padding, j·stride+v-padding, c], zero outside the image.
+
+    With groups, the input and the output channels are cut into as many equal runs, and each run of outputs sums over
+    its own run of inputs. The matrix then has one block a group: its rows are in order of group, u, v, c.
+    """
+
+    channels: int = eqx.field(static=True)
+    """Output channels."""
+    kernel: Pair = eqx.field(converter=pair, static=True)
+    stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
+    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    groups: int = eqx.field(default=1, static=True)
+
+    def __check_init__(self):
+        check_sizes("channels", (self.channels,), 1)
+        check_sizes("groups", (self.groups,), 1)
+        check_window("kernel", self.kernel, self.stride, self.padding)
+        if self.channels % self.groups:
+            raise SpecError("groups", f"must divide the {self.channels} output channels, got {self.groups}")
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride, self.padding)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        image = only_image(self, inputs)
+        if image[2] % self.groups:
+            raise NetworkError("", f"{self.groups} groups do not divide the {image[2]} input channels")
+        return (*self.window.positions(image), self.channels)
+
+    def weight_shape(self, input_shape: Shape) -> Shape:
+        return (*self.kernel, input_shape[2] // self.groups, self.channels)
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> MatrixOp:
+        height, width, channels = self.shape(*shapes)
+        rows = self.kernel[0] * self.kernel[1] * shapes[0][2]
+        need = (self.window.need(shapes[0]),)
+        return MatrixOp(name, inputs, rows, channels, height * width, self.groups, need)
+
+    def forward(
+        self,
+        weight: Float[Array, "kernel_height kernel_width channel col"],
+        bias: Float[Array, " col"],
+        x: Float[Array, "batch height width input_channel"],
+    ) -> Float[Array, "batch out_height out_width col"]:
+        y = lax.conv_general_dilated(
+            x,
+            weight,
+            self.stride,
+            [(p, p) for p in self.padding],
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=self.groups,
+            precision=lax.Precision.HIGHEST,
+        )
+        return y + bias
+
+    def matrix(
+        self, weight: Num[np.ndarray | Array, "kernel_height kernel_width channel col"]
+    ) -> Num[np.ndarray | Array, "row col"]:
+        xp = jnp if isinstance(weight, jax.Array) else np
+        blocks = weight.reshape(-1, self.groups, self.channels // self.groups).swapaxes(0, 1)
+        diagonal = xp.eye(self.groups, dtype=weight.dtype)[:, None, :, None]
+        return (blocks[:, :, None, :] * diagonal).reshape(-1, self.channels)
+
+    def vectors(self, x: Num[Array, "batch height width channel"]) -> Num[Array, "batch vector row"]:
+        image, window = x.shape[1:], self.window
+        columns = jnp.stack(window.taps(x, 1, image, 0), axis=3)
+        patches = jnp.stack(window.taps(columns, 0, image, 0), axis=3)
+        grouped = patches.reshape(x.shape[0], -1, *self.kernel, self.groups, image[2] // self.groups)
+        return jnp.moveaxis(grouped, 4, 2).reshape(*grouped.shape[:2], -1)
+
+    def tensor(
+        self, y: Num[Array, "batch vector col"], input_shape: Shape
+    ) -> Num[Array, "batch out_height out_width col"]:
+        return y.reshape(-1, *self.shape(input_shape))

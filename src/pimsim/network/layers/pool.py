@@ -1,0 +1,61 @@
+"""Pooling: the largest or the average pixel of each window, channel by channel."""
+
+import functools
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from pimsim.network.layers.base import AbstractVectorLayer, only_image
+from pimsim.network.layers.window import Pair, Window, check_window, pair
+from pimsim.network.ops import Shape, VectorOp
+
+
+def _optional_pair(size: int | Pair | None) -> Pair | None:
+    return None if size is None else pair(size)
+
+
+class AbstractPool(AbstractVectorLayer):
+    """A window that slides over each channel; without a stride the windows tile the image."""
+
+    window: Pair = eqx.field(converter=pair, static=True)
+    stride: Pair | None = eqx.field(default=None, converter=_optional_pair, static=True)
+    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+
+    def __check_init__(self):
+        check_window("window", self.window, self.sliding.stride, self.padding)
+
+    @property
+    def sliding(self) -> Window:
+        return Window(self.window, self.window if self.stride is None else self.stride, self.padding)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        image = only_image(self, inputs)
+        return (*self.sliding.positions(image), image[2])
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> VectorOp:
+        height, width, channels = self.shape(*shapes)
+        operands = int(self.sliding.real_pixels(shapes[0]).sum()) * channels
+        need = (self.sliding.need(shapes[0]),)
+        return VectorOp(name, inputs, "pool", height * width * channels, operands, height * width, channels, need)
+
+
+class MaxPool(AbstractPool):
+    """The largest pixel of each window; padding never wins."""
+
+    def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch ..."]:
+        x = image = inputs[0]
+        for axis in (0, 1):
+            x = functools.reduce(jnp.maximum, self.sliding.taps(x, axis, image.shape[1:], -jnp.inf))
+        return x
+
+
+class AvgPool(AbstractPool):
+    """The average over each window's real pixels: padding is not counted."""
+
+    def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch ..."]:
+        x = image = inputs[0]
+        for axis in (0, 1):  # tap by tap, so that the order of the sum is fixed
+            x = functools.reduce(jnp.add, self.sliding.taps(x, axis, image.shape[1:], 0.0))
+        return x / self.sliding.real_pixels(image.shape[1:])[..., None].astype(np.float32)
