@@ -78,6 +78,10 @@ Power = Annotated[float, POWER]
 Area = Annotated[float, AREA]
 Storage = Annotated[float, STORAGE]
 Bandwidth = Annotated[float, BANDWIDTH]
+Rate = Annotated[float, Unit("rate of operations", "op/s", "41 Gop/s")]
+RatePerPower = Annotated[float, Unit("power efficiency", "op/s/W", "600 Gop/s/W")]
+RatePerArea = Annotated[float, Unit("area efficiency", "op/s/m2", "0.5 Top/s/m2")]
+StorageDensity = Annotated[float, Unit("storage density", "B/m2", "0.7 MB/m2")]
 
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
 QUANTITY = re.compile(rf"({NUMBER})\s*([A-Za-zµΩ][A-Za-zµΩ0-9/]*)((?:\s*[*/]\s*{NUMBER})*)")

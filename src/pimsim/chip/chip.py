@@ -7,17 +7,17 @@ from pimsim.chip.interconnect import Link
 from pimsim.chip.tile import Tile
 from pimsim.errors import require
 from pimsim.spec import AbstractSpec
-from pimsim.units import Area, Power
+from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity
 
 
 @dataclass(frozen=True)
 class Peak:
     """What the chip could do with every array busy; one multiply-accumulate is two operations of its full width."""
 
-    ops_per_s: float
-    ops_per_s_per_W: float
-    ops_per_s_per_m2: float
-    storage_bytes_per_m2: float
+    ops_per_s: Rate
+    ops_per_s_per_W: RatePerPower
+    ops_per_s_per_m2: RatePerArea
+    storage_bytes_per_m2: StorageDensity
 
 
 class Chip(AbstractSpec):
@@ -66,7 +66,7 @@ class Chip(AbstractSpec):
     def peak(self) -> Peak:
         core = self.core
         per_vector = 2 * self.arrays * core.rows * core.weights_per_array
-        ops = per_vector / core.latency(signed=True).interval
+        ops = per_vector / (core.latency(signed=True).interval * core.cycle)
         stored = self.arrays * core.rows * core.columns * core.cell_bits / 8
         return Peak(ops, ops / self.power(), ops / self.area(), stored / self.area())
 

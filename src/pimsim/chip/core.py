@@ -31,10 +31,10 @@ class Line(NamedTuple):
 class Latency(NamedTuple):
     """How one vector passes through a core."""
 
-    depth: Time
-    """From the read of its inputs to the write of its results."""
-    interval: Time
-    """Until the same array can start the next vector."""
+    depth: int
+    """Cycles from the read of its inputs to the write of its results."""
+    interval: int
+    """Cycles until the same array can start the next vector."""
 
 
 class Cuts(NamedTuple):
@@ -176,7 +176,7 @@ class CrossbarCore(AbstractCore):
 
     def latency(self, *, signed: bool) -> Latency:
         cycles = len(self.streams(signed))
-        return Latency(depth=(cycles + self.pipeline_cycles) * self.cycle, interval=cycles * self.cycle)
+        return Latency(depth=cycles + self.pipeline_cycles, interval=cycles)
 
     def bill(self) -> list[Line]:
         adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
@@ -203,15 +203,6 @@ class CrossbarCore(AbstractCore):
             raise SpecError("weights", f"expected integers, got {weights.dtype}", "Quantize first: pimsim.quantize.")
         if not isinstance(weights, jax.core.Tracer) and (weights.min() < low or weights.max() > high):
             raise SpecError("weights", f"must be {low} to {high} for weight_bits = {self.weight_bits}")
-
-
-def occupied_blocks(cuts: Cuts, rows: int, cols: int, groups: int) -> Bool[Array, "block array"]:
-    """Which arrays hold anything of a block-diagonal [rows, cols] matrix of `groups` equal blocks."""
-    first_row, first_col = jnp.arange(cuts.blocks) * cuts.rows, jnp.arange(cuts.arrays) * cuts.cols
-    last_row = jnp.minimum(first_row + cuts.rows, rows) - 1
-    last_col = jnp.minimum(first_col + cuts.cols, cols) - 1
-    per_row, per_col = rows // groups, cols // groups
-    return (first_row[:, None] // per_row <= last_col // per_col) & (first_col // per_col <= last_row[:, None] // per_row)
 
 
 @eqx.filter_jit

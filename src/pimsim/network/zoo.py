@@ -79,4 +79,4 @@ def read_weights(path: Path) -> Weights:
 def write_weights(path: Path, weights: Weights) -> None:
     """Write what `read_weights` reads."""
     arrays = {f"{layer}.{kind}": np.asarray(a) for layer, own in weights.items() for kind, a in own.items()}
-    np.savez_compressed(path, **arrays)
+    np.savez_compressed(path, allow_pickle=False, **arrays)

@@ -1,0 +1,135 @@
+"""Events × costs: the energy, power and area of one inference on any chip."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Shaped
+
+from pimsim.chip import Chip, Line
+from pimsim.mapping import Placement
+from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.schedule import Edge, Timeline
+from pimsim.spec import AbstractSpec
+from pimsim.units import Area, Areas, Counts, Energies, Energy, Power
+
+
+class Charging(AbstractSpec):
+    """What idle and constant power an inference is charged for."""
+
+    power_gating: bool = True
+    """Whether tiles without work are off; otherwise every tile of every chip leaks."""
+    constant_power: Literal["interval", "latency"] = "interval"
+    """The time for which leakage and constant power are charged to one inference: the interval, in which a pipeline
+    that never idles finishes one, or the latency of one inference alone on the chip."""
+
+
+@dataclass(frozen=True)
+class CostReport:
+    """What one inference costs; energies by layer and component sum to the total."""
+
+    layer: Shaped[np.ndarray, " layer"]
+    component: Shaped[np.ndarray, " component"]
+    event: Shaped[np.ndarray, " event"]
+    energy: Energies[np.ndarray, "layer component"]
+    """Drawn by events."""
+    static_energy: Energies[np.ndarray, " component"]
+    """Leakage and constant power over the time charged for."""
+    event_count: Counts[np.ndarray, "layer event"]
+    component_area: Areas[np.ndarray, " component"]
+    """Of all chips, whole."""
+    total_energy: Energy
+    power: Power
+    """Energy over the time that it is charged for."""
+    area: Area
+    tiles_on: int
+    power_gating: bool
+    """As in Charging."""
+    constant_power: str
+    """As in Charging."""
+
+    def energy_by_layer(self) -> dict[str, Energy]:
+        """Energy of each layer; what belongs to none is "static"."""
+        by_layer = dict(zip(self.layer.tolist(), self.energy.sum(axis=1).tolist(), strict=True))
+        return by_layer | {"static": float(self.static_energy.sum())}
+
+    def energy_by_component(self) -> dict[str, Energy]:
+        return dict(zip(self.component.tolist(), (self.energy.sum(axis=0) + self.static_energy).tolist(), strict=True))
+
+    def area_by_component(self) -> dict[str, Area]:
+        return dict(zip(self.component.tolist(), self.component_area.tolist(), strict=True))
+
+    def events(self) -> dict[str, float]:
+        """How often each event happens in one inference."""
+        return dict(zip(self.event.tolist(), self.event_count.sum(axis=0).tolist(), strict=True))
+
+
+def account(
+    ops: Sequence[MatrixOp | VectorOp],
+    placement: Placement,
+    chip: Chip,
+    edges: Sequence[Edge],
+    timeline: Timeline,
+    signed: Mapping[str, bool],
+    charging: Charging,
+) -> CostReport:
+    """Multiply what happens by what it costs.
+
+    Raises LookupError when a layer asks for an event that no component of the chip answers.
+    """
+    bill = chip.bill()
+    events = [layer_events(op, placement, chip, edges, signed) for op in ops]
+    names = [line.event for line in bill if line.event]
+    if unpaid := {name for counts in events for name in counts} - set(names):
+        raise LookupError(f"no component of {chip.name} is charged for {', '.join(sorted(unpaid))}")
+    count = np.array([[counts[name] for name in names] for counts in events])
+    dynamic = np.array([[counts[line.event] * line.cost.energy for line in bill] for counts in events])
+    time = timeline.interval if charging.constant_power == "interval" else timeline.latency
+    tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
+    static = time * standing_power(bill, chip, tiles, placement.chips)
+    area = np.array([line.number * line.cost.area for line in bill]) * placement.chips
+    total = float(dynamic.sum() + static.sum())
+    return CostReport(
+        layer=np.array([op.layer for op in ops]),
+        component=np.array([line.component for line in bill]),
+        event=np.array(names),
+        energy=dynamic,
+        static_energy=static,
+        event_count=count,
+        component_area=area,
+        total_energy=total,
+        power=total / time,
+        area=float(area.sum()),
+        tiles_on=tiles,
+        power_gating=charging.power_gating,
+        constant_power=charging.constant_power,
+    )
+
+
+def layer_events(
+    op: MatrixOp | VectorOp, placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
+) -> Counter[str]:
+    """Every event of one layer in one inference: in its arrays, around them, and on its inputs' way to it."""
+    bits, total = chip.core.input_bits, Counter()
+    for edge in edges:
+        if edge.consumer == op.layer:
+            total.update(flit_hop=edge.flit_hops)
+            total.update(chip.tile.arrival_events(edge.values * edge.copies, bits))
+    if isinstance(op, VectorOp):
+        total.update(chip.tile.vector_events(op.kind, op.values, op.operands))
+        return total
+    blocks = placement.blocks(op.layer)
+    per_vector = chip.tile.matrix_events(op.rows, op.cols, len({row for row, *_ in blocks}), bits)
+    for _, rows, _, cols in blocks:
+        per_vector.update(chip.core.events(rows, cols, signed=signed[op.layer]))
+    total.update({name: times * op.vectors for name, times in per_vector.items()})
+    return total
+
+
+def standing_power(bill: Sequence[Line], chip: Chip, tiles: int, chips: int) -> np.ndarray:
+    """Leakage of the tiles that are on and constant power of the chips, by line of the chip's bill."""
+    leakage = np.array([line.number * line.cost.leakage for line in bill]) * tiles / chip.tiles
+    constant = np.array([line.number * line.cost.constant for line in bill]) * chips
+    return leakage + constant

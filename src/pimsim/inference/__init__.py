@@ -1,0 +1,3 @@
+"""What the chip answers."""
+
+from pimsim.inference.run import Inference, Progress, infer

@@ -1,0 +1,4 @@
+"""Which block of which matrix sits in which array. Plain Python and NumPy."""
+
+from pimsim.mapping.placement import Placement, occupied, place
+from pimsim.mapping.replication import Replicate, balance

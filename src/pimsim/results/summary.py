@@ -1,0 +1,73 @@
+"""A result for people and for scripts: one JSON object with stable keys."""
+
+from typing import Any
+
+from pimsim.chip import Chip, Peak
+from pimsim.chip.chip import area_by_component, power_by_component
+from pimsim.results.record import Result
+
+
+def result_summary(result: Result) -> dict[str, Any]:
+    """The figures of a run, SI units in the key names; these keys are stable."""
+    inference, placement, timeline, cost = result.inference, result.placement, result.timeline, result.cost
+    return {
+        "experiment": result.specification.experiment,
+        "chip": result.specification.chip,
+        "network": result.specification.network,
+        "dataset": result.specification.dataset,
+        "engine": inference.engine,
+        "accuracy": {
+            "float": inference.float_accuracy,
+            "quantized": inference.quantized_accuracy,
+            "crossbar_mean": inference.crossbar_mean,
+            "crossbar_std": inference.crossbar_std,
+            "trials": len(inference.crossbar_accuracy),
+            "samples": len(inference.label),
+        },
+        "latency_s": timeline.latency,
+        "interval_s": timeline.interval,
+        "throughput_per_s": 1 / timeline.interval,
+        "bottleneck": timeline.bottleneck,
+        "energy_J": cost.total_energy,
+        "power_W": cost.power,
+        "area_m2": cost.area,
+        "chips": placement.chips,
+        "tiles_on": cost.tiles_on,
+        "arrays_used": placement.arrays_used,
+        "arrays_total": placement.arrays_total,
+        "replication": dict(zip(placement.matrix.tolist(), placement.replication.tolist(), strict=True)),
+        "energy_by_component_J": cost.energy_by_component(),
+        "energy_by_layer_J": cost.energy_by_layer(),
+        "area_by_component_m2": cost.area_by_component(),
+        "events": cost.events(),
+        "peak": peak_summary(result.peak),
+        "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
+        "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
+    }
+
+
+def chip_summary(chip: Chip) -> dict[str, Any]:
+    """The figures of a chip that need no run."""
+    tile = chip.tile_bill()
+    return {
+        "chip": chip.name,
+        "description": chip.description,
+        "peak": peak_summary(chip.peak()),
+        "power_W": chip.power(),
+        "area_m2": chip.area(),
+        "arrays_total": chip.arrays,
+        "tiles": chip.tiles,
+        "tile": {"power_W": sum(power_by_component(tile).values()), "area_m2": sum(area_by_component(tile).values())},
+        "conversions_per_mac": chip.core.conversions_per_mac(),
+        "power_by_component_W": power_by_component(chip.bill()),
+        "area_by_component_m2": area_by_component(chip.bill()),
+    }
+
+
+def peak_summary(peak: Peak) -> dict[str, float]:
+    return {
+        "ops_per_s": peak.ops_per_s,
+        "ops_per_s_per_W": peak.ops_per_s_per_W,
+        "ops_per_s_per_m2": peak.ops_per_s_per_m2,
+        "storage_bytes_per_m2": peak.storage_bytes_per_m2,
+    }

@@ -1,0 +1,98 @@
+"""ISAAC's layer pipeline, solved exactly: every vector starts when its window has arrived and its copy is free."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int, Shaped
+
+from pimsim.chip import Chip
+from pimsim.mapping import Placement
+from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.schedule.traffic import Edge
+from pimsim.units import Time, Times
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the layers of one inference work, and how soon the next can follow."""
+
+    layer: Shaped[np.ndarray, " layer"]
+    start: Times[np.ndarray, " layer"]
+    """Of the layer's first vector."""
+    finish: Times[np.ndarray, " layer"]
+    """Of its last."""
+    busy: Times[np.ndarray, " layer"]
+    """How long one inference keeps the layer's busiest copy; 0 for layers without a matrix."""
+    latency: Time
+    interval: Time
+    bottleneck: str
+    """The layer, or "link", that sets the interval."""
+
+
+def schedule(
+    ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
+) -> Timeline:
+    """Run one image through the pipeline, to the cycle.
+
+        start[v] = max(arrival[need(v)], start[v - R] + interval)
+
+    Vector v runs on copy v mod R. Results are delivered in raster order: a vector has arrived when all before it have.
+    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links.
+    """
+    cycle = chip.core.cycle
+    crossing = {(edge.producer, edge.consumer) for edge in edges if edge.link_bits}
+    arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
+    spans, busy = [], []
+    widths = {op.layer: op.width for op in ops}
+    for op in ops:
+        sources = [
+            transfer(arrived[name], widths[name] * chip.core.input_bits, chip) if (name, op.layer) in crossing else arrived[name]
+            for name in op.inputs
+        ]
+        ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)
+        depth = load = 0
+        begin = ready
+        if isinstance(op, MatrixOp):
+            latency = chip.core.latency(signed=signed[op.layer])
+            copies = placement.copies(op.layer)
+            begin = paced(ready, copies, latency.interval)
+            depth, load = latency.depth, -(-op.vectors // copies) * latency.interval
+        arrived[op.layer] = np.maximum.accumulate(begin + depth)
+        spans.append((int(begin.min()), int((begin + depth).max())))
+        busy.append(load)
+    link = link_cycles(edges, chip)
+    interval = max(*busy, link, 1)
+    start, finish = np.array(spans).T
+    return Timeline(
+        layer=np.array([op.layer for op in ops]),
+        start=start * cycle,
+        finish=finish * cycle,
+        busy=np.array(busy) * cycle,
+        latency=float(finish[-1] * cycle),
+        interval=float(interval * cycle),
+        bottleneck="link" if link == interval else ops[int(np.argmax(busy))].layer,
+    )
+
+
+def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[np.ndarray, " vector"]:
+    """The earliest starts of vectors that become ready at given cycles, on copies that each start one every interval.
+
+    With start[j] = max(ready[j], start[j-1] + I) on one copy, start[j] - j·I is the running maximum of ready[j] - j·I.
+    """
+    waves = -(-len(ready) // copies)
+    lag = np.arange(waves)[:, None] * interval
+    by_copy = np.pad(ready, (0, waves * copies - len(ready)), mode="edge").reshape(waves, copies)
+    return (np.maximum.accumulate(by_copy - lag, axis=0) + lag).ravel()[: len(ready)]
+
+
+def transfer(finished: Int[np.ndarray, " vector"], bits: int, chip: Chip) -> Int[np.ndarray, " vector"]:
+    """When vectors of `bits` that cross to another chip have arrived there, one after the other."""
+    cycles = math.ceil(bits / chip.link.bandwidth / chip.core.cycle)
+    return paced(finished, 1, cycles) + cycles
+
+
+def link_cycles(edges: Sequence[Edge], chip: Chip) -> int:
+    """Cycles for which one inference keeps a chip's links, were all that crosses to leave from one chip."""
+    return math.ceil(sum(edge.link_bits for edge in edges) / chip.link.bandwidth / chip.core.cycle)

@@ -1,0 +1,70 @@
+"""What travels between tiles and chips for one inference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int
+
+from pimsim.chip import Chip
+from pimsim.mapping import Placement
+from pimsim.network.ops import MatrixOp, VectorOp
+
+IO_TILE = 0
+"""The tile at whose router images enter."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One tensor on its way from the tiles that make it to those that need it."""
+
+    producer: str
+    consumer: str
+    values: int
+    copies: int
+    """Tiles that receive the tensor; each keeps its own copy."""
+    flit_hops: float
+    link_bits: float
+    """Bits that leave one chip for another."""
+
+
+def traffic(ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
+    """Every tensor that moves, with XY-routed distances.
+
+    Element-wise and pooling layers work where their first input lies. Each tile that holds part of a layer receives
+    all of the layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit.
+    """
+    where = {"input": np.array([IO_TILE])}
+    values = {"input": image_values}
+    edges = []
+    for op in ops:
+        is_matrix = isinstance(op, MatrixOp)
+        where[op.layer] = placement.tiles(op.layer) if is_matrix else where[op.inputs[0]]
+        values[op.layer] = op.vectors * op.width
+        for source in op.inputs if is_matrix else op.inputs[1:]:
+            edges.append(_edge(source, op.layer, values[source], where[source], where[op.layer], chip))
+    return edges
+
+
+def _edge(
+    producer: str, consumer: str, values: int, source: Int[np.ndarray, " tile"], target: Int[np.ndarray, " tile"], chip: Chip
+) -> Edge:
+    bits = values * chip.core.input_bits
+    flits = bits / chip.tile.router.flit_bits
+    routers = np.where(source[:, None] == target, 0, 1 + distance(source[:, None], target, chip))
+    other_chips = (source[:, None] // chip.tiles) != np.unique(target // chip.tiles)
+    return Edge(
+        producer=producer,
+        consumer=consumer,
+        values=values,
+        copies=len(target),
+        flit_hops=float(flits * routers.mean(axis=0).sum()),
+        link_bits=float(bits * other_chips.mean(axis=0).sum()),
+    )
+
+
+def distance(a: Int[np.ndarray, "*n"], b: Int[np.ndarray, "*n"], chip: Chip) -> Int[np.ndarray, "*n"]:
+    """Links between the routers of two tiles, by their places on their own chips' meshes."""
+    row, col = np.divmod(a % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
+    other_row, other_col = np.divmod(b % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
+    return np.abs(row - other_row) + np.abs(col - other_col)
