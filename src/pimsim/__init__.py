@@ -27,7 +27,7 @@ _PUBLIC = {
     "simulate": "pimsim.simulate",
     "write_result": "pimsim.results",
 }
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605  the names are imported on first use: `pimsim --help` must not wait for JAX
+__all__ = sorted(_PUBLIC)  # imported on first use: `pimsim --help` must not wait for JAX
 
 
 def __getattr__(name: str) -> Any:

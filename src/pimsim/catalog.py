@@ -1,7 +1,8 @@
 """Cards by name: "isaac-ce" → configs/chips/isaac-ce.yaml, as plain data with its references filled in.
 
-A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A name
-that ends in .yaml is a file, looked up beside the file that names it. Nothing here imports JAX: `pimsim list` is instant.
+A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
+name that ends in .yaml is a file, looked up beside the file that names it. Nothing here imports JAX, so that
+`pimsim list` is instant.
 """
 
 import ast
@@ -16,7 +17,7 @@ from pimsim.errors import CardNotFound, FileError, SpecError, nearest
 PACKAGE = Path(__file__).parent
 FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs"}
 """Where the cards of a kind live; a key of this name, anywhere in a card, may hold a card's name."""
-LISTINGS = {"networks": ("network/zoo.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
+REGISTRIES = {"networks": ("network/zoo.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
 MAX_CARD_BYTES = 1_000_000
 MAX_DEPTH = 20
 
@@ -99,10 +100,24 @@ def parse_yaml(text: str, place: str) -> dict[str, Any]:
 def listing() -> dict[str, dict[str, str]]:
     """What there is to choose from: {"chips": {name: description}, …}."""
     found = {f"{kind}s": {name: _describe(path) for name, path in cards(kind).items()} for kind in FOLDERS}
-    for heading, (module, variable) in LISTINGS.items():
-        found[heading] = _registered(PACKAGE / module, variable)
-    found["components"] = _exported(PACKAGE / "circuits") | _exported(PACKAGE / "devices")
+    found |= {heading: registered(heading) for heading in REGISTRIES}
+    found["components"] = {}
+    for package in ("devices", "circuits", "chip"):
+        found["components"] |= _exported(PACKAGE / package)
     return found
+
+
+def registered(heading: str) -> dict[str, str]:
+    """The names in a registry `VARIABLE = {"name": function}`, with the functions' first docstring lines."""
+    module, variable = REGISTRIES[heading]
+    body = ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body
+    docs = {node.name: ast.get_docstring(node) or "" for node in body if isinstance(node, ast.FunctionDef)}
+    for node in body:
+        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
+        if isinstance(target, ast.Name) and target.id == variable and isinstance(node.value, ast.Dict):
+            pairs = zip(node.value.keys, node.value.values, strict=True)
+            return {key.value: docs[item.id].split("\n")[0] for key, item in pairs}  # type: ignore[union-attr]
+    raise LookupError(f"{module} defines no {variable}")
 
 
 def _load(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...]) -> dict[str, Any]:
@@ -125,7 +140,9 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
     if "base" not in data:
         return own
     if kind not in FOLDERS or not isinstance(data["base"], str):
-        raise SpecError("base", f"expected the name of a card, got {data['base']!r}" if kind in FOLDERS else "unknown key")
+        raise SpecError(
+            "base", f"expected the name of a card, got {data['base']!r}" if kind in FOLDERS else "unknown key"
+        )
     return _merged(_load(data["base"], kind, beside, trail), own)
 
 
@@ -171,21 +188,15 @@ def _exported(package: Path) -> dict[str, str]:
     for module, names in modules.items():
         body = ast.parse((package / f"{module.rsplit('.', 1)[-1]}.py").read_text(encoding="utf-8")).body
         for node in body:
-            if isinstance(node, ast.ClassDef) and node.name in names and not node.name.startswith("Abstract"):
+            if isinstance(node, ast.ClassDef) and node.name in names and _is_component(node):
                 found[node.name] = (ast.get_docstring(node) or "").split("\n")[0]
     return found
 
 
-def _registered(path: Path, variable: str) -> dict[str, str]:
-    """The names in a registry `VARIABLE = {"name": function}`, with the functions' first docstring lines."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
-    docs = {node.name: ast.get_docstring(node) or "" for node in body if isinstance(node, ast.FunctionDef)}
-    for node in body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id == variable and isinstance(node.value, ast.Dict):
-            pairs = zip(node.value.keys, node.value.values, strict=True)
-            return {key.value: docs[item.id].split("\n")[0] for key, item in pairs}  # type: ignore[union-attr]
-    raise LookupError(f"{path} defines no {variable}")
+def _is_component(node: ast.ClassDef) -> bool:
+    """Whether a class is a concrete spec: the child of an abstract one, and not itself abstract."""
+    bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
+    return not node.name.startswith("Abstract") and any(base.startswith("Abstract") for base in bases)
 
 
 class _CardLoader(yaml.SafeLoader):

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import equinox as eqx
 
 from pimsim.accounting import Charging
-from pimsim.catalog import apply_overrides, card_path, listing, load_card, parse_yaml
+from pimsim.catalog import apply_overrides, card_path, load_card, parse_yaml, registered
 from pimsim.chip import Chip
 from pimsim.devices import AbstractDevice
 from pimsim.errors import SpecError, nearest, require
@@ -54,9 +54,8 @@ class Experiment(AbstractSpec):
     charging: Charging = eqx.field(default_factory=Charging)
 
     def __check_init__(self):
-        known = listing()
         for field in ("network", "dataset"):
-            name, names = getattr(self, field), known[f"{field}s"]
+            name, names = getattr(self, field), registered(f"{field}s")
             if name not in names:
                 raise SpecError(field, f"no {field} is called {name!r}", nearest(name, names))
         require("samples", self.samples, 1)
@@ -84,10 +83,10 @@ def load_device(name: str, overrides: Mapping[str, Any] | None = None) -> Abstra
     return _load(name, "device", AbstractDevice, overrides)
 
 
-def parse_experiment(text: str, place: str) -> Experiment:
+def parse_experiment(text: str, place: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """The experiment in a YAML text, such as a result file holds."""
     try:
-        return from_data(apply_overrides(parse_yaml(text, place), {}), Experiment)
+        return from_data(apply_overrides(parse_yaml(text, place), overrides or {}), Experiment)
     except SpecError as error:
         raise error if error.place == place else error.within(place, ": ") from None
 

@@ -19,8 +19,8 @@ from pimsim.schedule import schedule, traffic
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
     """Run one experiment: what the chip computes, and what it costs.
 
-    `progress(what, done, of)` is called after each step of the long stages. Raises PimsimError where the experiment asks
-    for what cannot be.
+    `progress(what, done, of)` is called after each step of the long stages. Raises PimsimError where the experiment
+    asks for what cannot be.
     """
     chip, clock = experiment.chip, _Clock()
     network, data = load_network(experiment.network), load_dataset(experiment.dataset)

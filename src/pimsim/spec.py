@@ -120,7 +120,7 @@ def _structure_variant(data: object, kind: type) -> Any:
 
 
 def _structure_module(kind: type) -> Any:
-    fill = make_dict_structure_fn(kind, _CONVERTER, **{"_cattrs_forbid_extra_keys": True})
+    fill = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True)
     names = [field.name for field in dataclasses.fields(kind)]
 
     def structure(data: object, _: type) -> Any:
@@ -217,7 +217,12 @@ def _name(kind: Any) -> str:
 
 def _make_converter() -> cattrs.Converter:
     converter = cattrs.Converter(forbid_extra_keys=True, detailed_validation=True)
-    for kind, hook in ((int, _structure_int), (float, _structure_float), (bool, _structure_bool), (str, _structure_text)):
+    for kind, hook in (
+        (int, _structure_int),
+        (float, _structure_float),
+        (bool, _structure_bool),
+        (str, _structure_text),
+    ):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)
     converter.register_structure_hook_func(lambda kind: get_origin(kind) in (Union, types.UnionType), _structure_union)

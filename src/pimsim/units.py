@@ -42,13 +42,13 @@ BANDWIDTH = Unit("bandwidth", "bit/s", "6.4 GB/s")
 COUNT = Unit("count", "1", "1")
 
 if TYPE_CHECKING:
+    from typing import Annotated as Areas
     from typing import Annotated as Conductances
     from typing import Annotated as Counts
     from typing import Annotated as Energies
     from typing import Annotated as Powers
     from typing import Annotated as Ratios
     from typing import Annotated as Times
-    from typing import Annotated as Areas
 else:
 
     class _Quantities:
@@ -109,7 +109,9 @@ def parse(text: object, unit: Unit) -> float:
     number, symbol, factors = match.groups()
     scale = _scale(symbol, unit)
     if scale is None:
-        raise UnitError("", f"expected a {unit.quantity}, got {text!r}: {symbol} is not a unit of {unit.quantity}", remedy)
+        raise UnitError(
+            "", f"expected a {unit.quantity}, got {text!r}: {symbol} is not a unit of {unit.quantity}", remedy
+        )
     value = float(number) * scale
     for operator, factor in FACTOR.findall(factors):
         if operator == "/" and float(factor) == 0:

@@ -54,7 +54,7 @@ def bit_true(
 ) -> Int[Array, "vector col"]:
     """Multiply vectors by the stored matrix, one row of arrays and one stream at a time.
 
-        y[n,c] = Σ_k Σ_b w_b ( Σ_s gain[k,s,c] · ADC(Σ_r x_b[n,k,r] cells[k,r,s,c]) + input_gain[k,c] · ADC(Σ_r x_b[n,k,r]) )
+        y[n,c] = Σ_k Σ_b w_b ( Σ_s gain[k,s,c] ADC(Σ_r x_b[n,k,r] cells[k,r,s,c]) + input_gain[k,c] ADC(Σ_r x_b[n,k,r]) )
 
     `digital` is the float type in which the sum over slices is exact. Memory is bounded by the chunk of vectors that
     shares one tile of currents.
@@ -64,15 +64,23 @@ def bit_true(
     chunk = max(8, min(-(-len(x) // 8) * 8, TILE_BYTES // (4 * width) // 8 * 8))
     padded = jnp.pad(x, ((0, -len(x) % chunk), (0, blocks * rows - x.shape[1])))
     gains = columns.gain.astype(digital), columns.input_gain.astype(digital)
+    cycles = (
+        jnp.array([stream.shift for stream in plan], jnp.int32),
+        jnp.array([2**stream.width - 1 for stream in plan], jnp.int32),
+        jnp.array([stream.weight for stream in plan]),
+    )
     columns = eqx.tree_at(lambda c: (c.gain, c.input_gain), columns, gains)
 
     def of_chunk(vectors: Int[Array, "vector row"]) -> Float[Array, "vector col"]:
         def of_block(total: Array, block: tuple[Columns, Array]) -> tuple[Array, None]:
             column, vector = block
-            for stream in plan:
-                bits = (vector >> stream.shift) & (2**stream.width - 1)
-                total += stream.weight * _read(column, bits.astype(jnp.float32), convert)
-            return total, None
+
+            def of_stream(total: Array, stream: tuple[Array, Array, Array]) -> tuple[Array, None]:
+                shift, mask, weight = stream
+                bits = ((vector >> shift) & mask).astype(jnp.float32)
+                return total + weight * _read(column, bits, convert), None
+
+            return lax.scan(of_stream, total, cycles)
 
         by_block = vectors.reshape(chunk, blocks, rows).swapaxes(0, 1)
         return lax.scan(of_block, jnp.zeros((chunk, cols), jnp.float64), (columns, by_block))[0]

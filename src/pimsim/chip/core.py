@@ -121,8 +121,9 @@ class CrossbarCore(AbstractCore):
 
     def __check_init__(self):
         for field, low, high in (
-            ("rows", 1, 65536), ("columns", 1, 65536), ("arrays", 1, 65536), ("cell_bits", 1, 8), ("weight_bits", 1, 16),
-            ("input_bits", 1, 16), ("pipeline_cycles", 0, 1000), ("columns_per_adc", 1, self.columns),
+            ("rows", 1, 65536), ("columns", 1, 65536), ("arrays", 1, 65536), ("cell_bits", 1, 8),
+            ("weight_bits", 1, 16), ("input_bits", 1, 16), ("pipeline_cycles", 0, 1000),
+            ("columns_per_adc", 1, max(1, self.columns)),
         ):  # fmt: skip
             require(field, getattr(self, field), low, high)
         if self.cycle <= 0:
@@ -243,7 +244,7 @@ def _matmul(core: CrossbarCore, array: Programmed, x: Array) -> Int[Array, "vect
     """Express currents in steps of one level, and let the bit-true engine read them."""
     plan = core.streams(array.signed)
     largest = max(2**stream.width - 1 for stream in plan)
-    blocks, arrays, rows, per_array, slices = array.cells.shape
+    blocks, _arrays, rows, per_array, slices = array.cells.shape
     cols = array.gain.shape[-1]
     bound = 2.0 * rows * (2**core.cell_bits - 1) * largest
     pedestal = core.device.g_min if core.reference_column else 0.0
@@ -259,5 +260,7 @@ def _matmul(core: CrossbarCore, array: Programmed, x: Array) -> Int[Array, "vect
         gain=array.gain.reshape(blocks, -1),
         input_gain=array.input_gain,
     )
-    digital = exact_float(core.encoding.largest_sum(core.weight_bits, core.cell_bits, 2**core.adc.bits - 1, rows * largest))
+    digital = exact_float(
+        core.encoding.largest_sum(core.weight_bits, core.cell_bits, 2**core.adc.bits - 1, rows * largest)
+    )
     return bit_true(columns, x, plan, core.adc.convert, digital=digital)

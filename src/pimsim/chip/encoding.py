@@ -12,7 +12,7 @@ from pimsim.spec import AbstractSpec
 class Encoded(NamedTuple):
     """One matrix as non-negative levels, with the digital recipe that turns column sums back into products.
 
-        Σ_r x[r] W[r,c] = Σ_s gain[s,c] · (Σ_r x[r] levels[s,r,c])  +  input_gain[c] · Σ_r x[r]
+    Σ_r x[r] W[r,c] = Σ_s gain[s,c] · (Σ_r x[r] levels[s,r,c])  +  input_gain[c] · Σ_r x[r]
     """
 
     levels: Int[Array, "slice row col"]

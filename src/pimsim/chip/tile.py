@@ -21,7 +21,7 @@ class Tile(AbstractSpec):
     pool: Circuit
     """Its event is one value taken into a window."""
     adder: Circuit
-    """Adds the partial sums of a matrix cut over several arrays, and of residual branches; its event is one addition."""
+    """Adds the partial sums of a matrix cut over several arrays, and residual branches; its event is one addition."""
     output_register: Circuit
     """Its event is one finished result."""
     router: Router
@@ -32,10 +32,12 @@ class Tile(AbstractSpec):
     def matrix_events(self, rows: int, cols: int, blocks: int, bits: int) -> Counter[str]:
         """What happens around the cores for one vector of a [rows, cols] matrix cut into `blocks` rows of arrays."""
         moved = float(bits * (rows + cols))
-        return Counter(buffer_bit=float(bits * rows), bus_bit=moved, addition=float((blocks - 1) * cols), result=float(cols))
+        return Counter(
+            buffer_bit=float(bits * rows), bus_bit=moved, addition=float((blocks - 1) * cols), result=float(cols)
+        )
 
     def vector_events(self, kind: str, values: float, operands: float) -> Counter[str]:
-        """What a layer without a matrix asks of the digital units, on values that pass by on their way to the buffer."""
+        """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer."""
         events = {"activation": ("activation", values), "pool": ("pool", operands), "add": ("addition", values)}
         return Counter(dict([events[kind]])) if kind in events else Counter()
 

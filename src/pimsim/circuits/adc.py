@@ -22,11 +22,12 @@ class AbstractAdc(AbstractCircuit):
 
 
 class SarAdc(AbstractAdc):
-    """Successive approximation: power and area have a part linear in the bits and a capacitor array that doubles per bit.
+    """Successive approximation: part of its cost is linear in the bits, part doubles with each.
 
         P(n) = P₀ [(1 - p) n/n₀ + p 2^(n - n₀)]       and the same for the area, with its own share
 
-    The split is Saberi et al., IEEE TCAS-I 58, 1736 (2011), applied to Kull et al., JSSC 48, 3049 (2013), as ISAAC does.
+    The part that doubles is the capacitor array. The split is Saberi et al., IEEE TCAS-I 58, 1736 (2011), applied to
+    Kull et al., JSSC 48, 3049 (2013), as ISAAC does.
     """
 
     bits: int

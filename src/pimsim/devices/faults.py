@@ -10,7 +10,7 @@ from pimsim.units import Conductance, Conductances
 
 
 class StuckAt(AbstractDevice):
-    """Cells of which a share cannot be programmed: stuck at g_min (HRS) or at g_max (LRS), independently of each other."""
+    """Cells of which a share cannot be programmed: stuck at g_min (HRS) or at g_max (LRS), each on its own."""
 
     device: AbstractDevice
     hrs_rate: float

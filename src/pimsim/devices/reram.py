@@ -14,8 +14,9 @@ class Reram(AbstractDevice):
 
         G = G* + (σ + ρ G*) z      z ~ N(0, 1)
 
-    The linear spread is the form in which Falcone et al., arXiv:2502.04524, fit write-verified cells. The error is not truncated at G = 0: truncation would shift the mean of a low level by up to 0.4 σ, and with it
-    every weight. Cells that must stay positive are LognormalReram's.
+    The linear spread is the form in which Falcone et al., arXiv:2502.04524, fit write-verified cells. The error is not
+    truncated at G = 0: truncation would shift the mean of a low level by up to 0.4 σ, and with it every weight. Cells
+    that must stay positive are LognormalReram's.
     """
 
     g_min: Conductance

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -93,8 +92,8 @@ def crossbar_product(
 ) -> Product:
     """The products of one programmed chip: product(layer, x[batch, vector, row]) → y[batch, vector, col].
 
-    Vector v passes copy v mod R of the layer's matrix, as the schedule has it; each copy is programmed with a key folded
-    from the layer's and its own index. Exact cells make all copies alike, and one is enough.
+    Vector v passes copy v mod R of the layer's matrix, as the schedule has it; each copy is programmed with a key
+    folded from the layer's and its own index. Exact cells make all copies alike, and one is enough.
     """
     traced = leaves_to_arrays(core)
     order = {layer: index for index, layer in enumerate(quantized.layers)}

@@ -10,7 +10,9 @@ Replicate = Literal["balance", "none"] | dict[str, int]
 """Copies of each matrix: as many as balance the pipeline, one, or those given by layer (others have one)."""
 
 
-def replication(ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], budget: int) -> dict[str, int]:
+def replication(
+    ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], budget: int
+) -> dict[str, int]:
     """Copies of each layer, given the arrays that one copy takes and the arrays there are.
 
     Raises SpecError for a layer that does not exist and for a count outside 1 … the layer's vectors.
@@ -21,7 +23,9 @@ def replication(ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[s
     vectors = {op.layer: op.vectors for op in ops}
     for layer, copies in given.items():
         if layer not in vectors:
-            raise SpecError(f"mapping.replicate.{layer}", "no layer with a matrix has this name", nearest(layer, vectors))
+            raise SpecError(
+                f"mapping.replicate.{layer}", "no layer with a matrix has this name", nearest(layer, vectors)
+            )
         require(f"mapping.replicate.{layer}", copies, 1, vectors[layer])
     return {op.layer: given.get(op.layer, 1) for op in ops}
 

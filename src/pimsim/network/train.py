@@ -41,7 +41,8 @@ def augment(
     draws = jax.random.uniform(key, (6, batch, 1, 1), jnp.float32, -1, 1)
     turn, shear, stretch = TURN * draws[0], SHEAR * draws[1], jnp.exp(SCALE * draws[2:4])
     middle = (height - 1) / 2, (width - 1) / 2
-    y, x = jnp.meshgrid(*(jnp.arange(n, dtype=jnp.float32) - c for n, c in zip((height, width), middle)), indexing="ij")
+    y = jnp.arange(height, dtype=jnp.float32)[:, None] - middle[0]
+    x = jnp.arange(width, dtype=jnp.float32) - middle[1]
     y, x = stretch[0] * y, stretch[1] * x + shear * y
     rows = jnp.cos(turn) * y - jnp.sin(turn) * x + SHIFT * draws[4] + middle[0]
     cols = jnp.sin(turn) * y + jnp.cos(turn) * x + SHIFT * draws[5] + middle[1]

@@ -52,7 +52,9 @@ def read_result(path: str | Path) -> Result:
             _check_format(file, path)
             return _read_record(file, Result)
     except (OSError, KeyError, ValueError) as error:
-        raise FileError(str(path), f"is not a whole HDF5 result: {_first_line(error)}", "Run the experiment again.") from None
+        raise FileError(
+            str(path), f"is not a whole HDF5 result: {_first_line(error)}", "Run the experiment again."
+        ) from None
 
 
 def check_target(path: str | Path) -> Path:

@@ -32,7 +32,11 @@ class Timeline:
 
 
 def schedule(
-    ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
+    ops: Sequence[MatrixOp | VectorOp],
+    placement: Placement,
+    chip: Chip,
+    edges: Sequence[Edge],
+    signed: Mapping[str, bool],
 ) -> Timeline:
     """Run one image through the pipeline, to the cycle.
 
@@ -48,7 +52,9 @@ def schedule(
     widths = {op.layer: op.width for op in ops}
     for op in ops:
         sources = [
-            transfer(arrived[name], widths[name] * chip.core.input_bits, chip) if (name, op.layer) in crossing else arrived[name]
+            transfer(arrived[name], widths[name] * chip.core.input_bits, chip)
+            if (name, op.layer) in crossing
+            else arrived[name]
             for name in op.inputs
         ]
         ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)

@@ -41,13 +41,18 @@ def traffic(ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip
         is_matrix = isinstance(op, MatrixOp)
         where[op.layer] = placement.tiles(op.layer) if is_matrix else where[op.inputs[0]]
         values[op.layer] = op.vectors * op.width
-        for source in op.inputs if is_matrix else op.inputs[1:]:
-            edges.append(_edge(source, op.layer, values[source], where[source], where[op.layer], chip))
+        travelling = op.inputs if is_matrix else op.inputs[1:]
+        edges += [_edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling]
     return edges
 
 
 def _edge(
-    producer: str, consumer: str, values: int, source: Int[np.ndarray, " tile"], target: Int[np.ndarray, " tile"], chip: Chip
+    producer: str,
+    consumer: str,
+    values: int,
+    source: Int[np.ndarray, " tile"],
+    target: Int[np.ndarray, " tile"],
+    chip: Chip,
 ) -> Edge:
     bits = values * chip.core.input_bits
     flits = bits / chip.tile.router.flit_bits

@@ -1,0 +1,219 @@
+"""The command line: one function a command."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pimsim.errors import PimsimError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace one value; may be repeated.", show_default=False),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units.")]
+EXAMPLES = """
+[bold]Examples[/]
+
+  pimsim run isaac-lenet5                                         the main job: accuracy and cost, into results/
+
+  pimsim run isaac-lenet5 --set chip.core.adc.bits=7              one bit less in every converter
+
+  pimsim run isaac-lenet5 --set trials=10 --set "chip.core.device.programming_noise=25 uS"
+
+  pimsim show isaac-ce                                            a chip: peak figures and their sources
+
+  pimsim list devices                                             what there is to choose from
+
+  pimsim check my-chip.yaml                                       every problem in a file, without running
+"""
+
+
+@app.callback(epilog=EXAMPLES)
+def pimsim() -> None:
+    """Neural networks on processing-in-memory crossbars: what the chip computes, and what it costs."""
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim run isaac-lenet5
+
+    pimsim run my-experiment.yaml -o results/mine.h5 --set trials=8
+
+    pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
+    """
+)
+def run(
+    experiment: Annotated[
+        str, typer.Argument(help="A name from `pimsim list experiments`, a .yaml file, or a result.h5.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Simulate one experiment and write one HDF5 file."""
+    _quiet_jax()
+    from pimsim.results import check_target, result_summary, write_result
+    from pimsim.simulate import simulate
+
+    plan = _read_experiment(experiment, overrides)
+    if output is None:
+        output = Path("results") / f"{plan.name}.h5"
+        output.parent.mkdir(exist_ok=True)
+    check_target(output)
+    with _progress() as progress:
+        result = simulate(plan, progress)
+    write_result(result, output)
+    _print(result_summary(result), as_json)
+    print(f"wrote {output}", file=sys.stderr)
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim show isaac-ce --json
+
+    pimsim show isaac-lenet5 --set chip.core.adc.bits=7
+
+    pimsim show results/isaac-lenet5.h5
+    """
+)
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A chip, a device or an experiment, by name or .yaml file, or a result.h5.")
+    ],
+    overrides: Overrides = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Show a card or a result, with sources; of an experiment, how it differs from the cards it uses."""
+    _quiet_jax()
+    from pimsim import show as shown
+
+    summary, table = shown.show(name, _parse(overrides))
+    if as_json:
+        print(json.dumps(summary, indent=2))
+    else:
+        _console().print(table())
+
+
+@app.command("list", epilog="Example: pimsim list devices")
+def list_(
+    heading: Annotated[
+        str | None, typer.Argument(help="chips, devices, networks, datasets, experiments or components.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List what there is to choose from."""
+    from pimsim.catalog import listing
+    from pimsim.errors import CardNotFound, nearest
+
+    found = listing()
+    if heading is not None and heading not in found:
+        raise CardNotFound("list", f"there are no {heading!r}", nearest(heading, found))
+    chosen = {heading: found[heading]} if heading else found
+    if as_json:
+        print(json.dumps(chosen, indent=2))
+        return
+    from pimsim.tables import listing_table
+
+    for title, entries in chosen.items():
+        _console().print(listing_table(title, entries))
+
+
+@app.command(epilog="Example: pimsim check my-chip.yaml my-experiment.yaml")
+def check(
+    files: Annotated[list[str], typer.Argument(help="Experiments, chips or devices, by name or .yaml file.")],
+) -> None:
+    """Validate without running: every problem, with its path."""
+    _quiet_jax()
+    from pimsim.show import check_file
+
+    problems = [problem for file in files for problem in check_file(file)]
+    for problem in problems:
+        _complain(problem)
+    if problems:
+        raise typer.Exit(2)
+    print("\n".join(f"{file}: ok" for file in files))
+
+
+def main() -> None:
+    """Run the command line; a PimsimError becomes its message and exit status 2."""
+    try:
+        app()
+    except PimsimError as error:
+        _complain(error)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _complain(error: PimsimError) -> None:
+    for problem in getattr(error, "problems", [error]):
+        print(f"error: {problem}", file=sys.stderr)
+
+
+def _parse(overrides: list[str]) -> dict[str, Any]:
+    from pimsim.catalog import parse_override
+
+    return dict(parse_override(text) for text in overrides)
+
+
+def _read_experiment(name: str, overrides: list[str]) -> Any:
+    """The experiment of a card, of a .yaml file, or stored in a result."""
+    from pimsim.experiment import load_experiment, parse_experiment
+    from pimsim.results import read_result
+
+    if name.endswith(".h5"):
+        return parse_experiment(read_result(name).specification.yaml, name, _parse(overrides))
+    return load_experiment(name, _parse(overrides))
+
+
+def _print(summary: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    from pimsim.tables import result_table
+
+    _console().print(result_table(summary))
+
+
+def _console(stderr: bool = False) -> Any:
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False, width=None if sys.stdout.isatty() else 110)
+
+
+class _progress:
+    """A progress bar on stderr, for the stages that report; nothing where stderr is no terminal."""
+
+    def __enter__(self) -> Callable[[str, int, int], None]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        console = _console(stderr=True)
+        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self.bar.start()
+        self.tasks: dict[str, Any] = {}
+        return self.step
+
+    def step(self, what: str, done: int, of: int) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bar.add_task(what, total=of)
+        self.bar.update(self.tasks[what], completed=done)
+
+    def __exit__(self, *failure: object) -> None:
+        self.bar.stop()
+
+
+def _quiet_jax() -> None:
+    """Keep the compiler's hints about the machine out of the user's terminal."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,0 +1,122 @@
+"""Results and cards as tables a person likes to read."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pimsim.units import format_quantity
+
+BAR = 24
+"""Characters of a full share bar."""
+
+
+def result_table(summary: Mapping[str, Any]) -> RenderableType:
+    """What the chip computed, what it costs, and where the energy goes, from a result's JSON object."""
+    accuracy, charging = summary["accuracy"], summary["charging"]
+    title = f"{summary['experiment']}: {summary['network']} on {summary['chip']}"
+    samples = f"{accuracy['samples']} images of {summary['dataset']}"
+    spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
+    trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
+    gated = "gated" if charging["power_gating"] else "powered"
+    charged, chips, total = charging["constant_power"], summary["chips"], summary["arrays_total"]
+    rows = [
+        ("accuracy, float", f"{accuracy['float']:.2%}", samples),
+        ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
+        ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
+        ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
+        ("interval", format_quantity(summary["interval_s"], "s"), f"between two; set by {summary['bottleneck']}"),
+        ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
+        ("energy", format_quantity(summary["energy_J"], "J"), f"of one; constant power for its {charged}"),
+        ("power", format_quantity(summary["power_W"], "W"), f"{summary['tiles_on']} tiles on, idle tiles {gated}"),
+        ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}"),
+        ("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"),
+    ]  # fmt: skip
+    copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
+    rows.append(("replication", copies or "none", ""))
+    return Group(
+        _facts(title, rows),
+        _shares("energy by component", summary["energy_by_component_J"], "J"),
+        _shares("energy by layer", summary["energy_by_layer_J"], "J"),
+    )
+
+
+def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> RenderableType:
+    """A chip's peak figures, its power and area by component, and where its numbers come from."""
+    peak = summary["peak"]
+    rows = [
+        ("peak", format_quantity(peak["ops_per_s"], "op/s"), "every array busy, operands of full width"),
+        ("power efficiency", f"{peak['ops_per_s_per_W'] / 1e9:,.1f} Gop/s/W", ""),
+        ("area efficiency", f"{peak['ops_per_s_per_m2'] / 1e15:,.1f} Gop/s/mm²", ""),
+        ("storage density", f"{peak['storage_bytes_per_m2'] / 2**20 / 1e6:.3f} MiB/mm²", ""),
+        ("power", format_quantity(summary["power_W"], "W"), "every component at its full rate"),
+        ("area", format_quantity(summary["area_m2"], "m2"), ""),
+        ("arrays", f"{summary['arrays_total']:,}", f"in {summary['tiles']} tiles"),
+        ("tile", format_quantity(summary["tile"]["power_W"], "W"), format_quantity(summary["tile"]["area_m2"], "m2")),
+        ("conversions per MAC", f"{summary['conversions_per_mac']:.4f}", "of a full array"),
+    ]
+    return Group(
+        _facts(titled(summary["chip"], summary["description"]), rows),
+        _shares("power by component", summary["power_by_component_W"], "W"),
+        _shares("area by component", summary["area_by_component_m2"], "m2"),
+        source_table(sources),
+    )
+
+
+def source_table(sources: Mapping[str, str]) -> RenderableType:
+    """Where numbers come from."""
+    table = Table(box=box.SIMPLE, show_header=False)
+    for path, text in sources.items():
+        table.add_row(path, Text(text))
+    return Group(Text("sources", style="bold"), table)
+
+
+def listing_table(heading: str, entries: Mapping[str, str]) -> Table:
+    """Names and what they are."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row(Text(heading, style="bold"))
+    for name, description in entries.items():
+        table.add_row(f"  {name}", Text(description, style="dim"))
+    return table
+
+
+def value_table(title: str, rows: Mapping[str, str]) -> RenderableType:
+    """Paths and their values."""
+    return _facts(title, [(path, value, "") for path, value in rows.items()])
+
+
+def titled(name: str, description: str) -> str:
+    """A card's name and, unless it begins with the name already, what it is."""
+    if description.lower().startswith(name.lower()):
+        return description
+    return f"{name}: {description}" if description else name
+
+
+def _facts(title: str, rows: list[tuple[str, str, str]]) -> RenderableType:
+    table = Table(box=box.SIMPLE, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(style="bold")
+    table.add_column(style="dim")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    return Group(Text(title, style="bold"), table)
+
+
+def _shares(title: str, values: Mapping[str, float], unit: str) -> RenderableType:
+    """Values in falling order, with their share of the sum."""
+    total = sum(values.values())
+    table = Table(box=box.SIMPLE_HEAD, show_header=False)
+    table.add_column(no_wrap=True, min_width=19)
+    table.add_column(justify="right", no_wrap=True, min_width=10)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(style="cyan", no_wrap=True)
+    for name, value in sorted(values.items(), key=lambda item: -item[1]):
+        if value > 0:
+            share = value / total
+            table.add_row(name, format_quantity(value, unit), f"{share:.1%}", "█" * round(BAR * share) or "▏")
+    table.add_section()
+    table.add_row("total", Text(format_quantity(total, unit), style="bold"), "", "")
+    return Group(Text(title, style="bold"), table)
