@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pimsim.results import Result as Result
     from pimsim.results import read_result as read_result
     from pimsim.results import write_result as write_result
-    from pimsim.simulate import simulate as simulate
+    from pimsim.simulation import simulate as simulate
 
 _PUBLIC = {
     "Experiment": "pimsim.experiment",
@@ -24,7 +24,7 @@ _PUBLIC = {
     "load_network": "pimsim.network.zoo",
     "quantize": "pimsim.network.quantize",
     "read_result": "pimsim.results",
-    "simulate": "pimsim.simulate",
+    "simulate": "pimsim.simulation",
     "write_result": "pimsim.results",
 }
 __all__ = sorted(_PUBLIC)  # imported on first use: `pimsim --help` must not wait for JAX

@@ -63,7 +63,7 @@ def run(
     """Simulate one experiment and write one HDF5 file."""
     _quiet_jax()
     from pimsim.results import check_target, result_summary, write_result
-    from pimsim.simulate import simulate
+    from pimsim.simulation import simulate
 
     plan = _read_experiment(experiment, overrides)
     if output is None:
