@@ -67,7 +67,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return "Known: " + ", ".join(names) + "." if names else ""
 
 
-def require(field: str, value: float, low: float, high: float = float("inf")) -> None:
+def require(field: str, value: int | float, low: int | float, high: int | float = float("inf")) -> None:
     """Raise SpecError unless low ≤ value ≤ high (NaN is outside every range)."""
     if not low <= value <= high:
         span = f"{low:g} to {high:g}" if high < float("inf") else f"at least {low:g}"

@@ -49,7 +49,7 @@ class Cuts(NamedTuple):
 class Programmed(eqx.Module):
     """A matrix in programmed cells: the state that `matmul` reads. Axis `array` runs along the columns of weights."""
 
-    cells: Conductances[Array, "block array row col slice"]
+    cells: Conductances[Array, "block array row array_col slice"]
     inputs: Conductances[Array, "block array row"] | None
     """The column of ones in each array, if the encoding has one."""
     gain: Float[Array, "block slice col"]

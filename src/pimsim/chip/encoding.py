@@ -32,7 +32,7 @@ class AbstractEncoding(AbstractSpec):
         """Columns an array holds beside those of weights."""
 
     @abstractmethod
-    def largest_sum(self, weight_bits: int, cell_bits: int, code: float, ones: float) -> float:
+    def largest_sum(self, weight_bits: int, cell_bits: int, code: int, ones: int) -> float:
         """A bound on the recipe's sum over slices, for conversions up to `code` and digital Σx up to `ones`."""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Offset(AbstractEncoding):
     def extra_columns(self) -> int:
         return int(self.unit_column)
 
-    def largest_sum(self, weight_bits: int, cell_bits: int, code: float, ones: float) -> float:
+    def largest_sum(self, weight_bits: int, cell_bits: int, code: int, ones: int) -> float:
         slices, offset = self.slices(weight_bits, cell_bits), 2.0 ** (weight_bits - 1)
         places = sum(2.0 ** (cell_bits * s) for s in range(slices))
         return places * code + max(offset, (2**cell_bits - 1) * places - offset) * (code if self.unit_column else ones)

@@ -28,7 +28,7 @@ class AbstractDevice(AbstractSpec):
         """The conductances that `count` evenly spaced levels aim at."""
         return (self.g_min + self.step(count) * levels).astype("float32")
 
-    def step(self, count: int) -> Conductance:
+    def step(self, count: int) -> Conductance | Conductances[Array, ""]:
         """Conductance between neighbouring levels."""
         return (self.g_max - self.g_min) / (count - 1)
 

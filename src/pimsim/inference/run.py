@@ -122,7 +122,7 @@ def occupied_mask(
 @eqx.filter_jit
 def _replicated(
     core: CrossbarCore, matrix: Array, x: Array, mask: Array, key: PRNGKeyArray, copies: int, signed: bool
-) -> Float[Array, "batch vector col"]:
+) -> Int[Array, "batch vector col"]:
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     batch, vectors, rows = x.shape
     waves = -(-vectors // copies)

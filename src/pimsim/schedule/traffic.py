@@ -68,7 +68,7 @@ def _edge(
     )
 
 
-def distance(a: Int[np.ndarray, "*n"], b: Int[np.ndarray, "*n"], chip: Chip) -> Int[np.ndarray, "*n"]:
+def distance(a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"], chip: Chip) -> Int[np.ndarray, "*n"]:
     """Links between the routers of two tiles, by their places on their own chips' meshes."""
     row, col = np.divmod(a % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
     other_row, other_col = np.divmod(b % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)

@@ -1,0 +1,57 @@
+"""The trained networks: what they are, and that they answer as well as they should."""
+
+import equinox as eqx
+import jax
+import numpy as np
+import pytest
+
+from pimsim.network.datasets import load_dataset
+from pimsim.network.graph import predict, random_weights
+from pimsim.network.quantize import quantize, reference
+from pimsim.network.zoo import WEIGHTS, ZOO, load_network, read_weights, write_weights
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    return load_dataset("mnist")
+
+
+def share_correct(logits, mnist):
+    return np.mean(predict(logits, mnist.test_images) == mnist.test_labels)
+
+
+@pytest.mark.parametrize(("name", "floor"), [("lenet5", 0.988), ("mlp", 0.97)])
+def test_committed_weights_reach_their_accuracy(name, floor, mnist):
+    """On the test split, in floating point and, within half a percent of it, on 8-bit integers."""
+    network = load_network(name)
+    assert (WEIGHTS / f"{name}.npz").stat().st_size < 1e6
+    floating = share_correct(eqx.filter_jit(network.forward), mnist)
+    quantized = quantize(network, mnist.train_images[:250], weight_bits=8, input_bits=8)
+    assert floating >= floor
+    assert abs(share_correct(lambda x: reference(quantized, x), mnist) - floating) <= 0.005
+
+
+def test_the_reference_is_the_same_bits_in_any_batch(mnist):
+    quantized = quantize(load_network("lenet5"), mnist.train_images[:250], weight_bits=8, input_bits=8)
+    whole = np.asarray(reference(quantized, mnist.test_images[:250]))
+    parts = [reference(quantized, mnist.test_images[i : i + 50]) for i in range(0, 250, 50)]
+    np.testing.assert_array_equal(np.concatenate(parts), whole)
+
+
+def test_lenet5_is_the_published_one():
+    """LeCun et al. (1998): 156 + 48 120 + 10 164 + 850 parameters in C1, C5, F6 and the output; C3 here is full."""
+    topology = ZOO["lenet5"]()
+    parameters = {
+        name: sum(np.size(a) for a in layer.values())
+        for name, layer in random_weights(topology, key=jax.random.key(0)).items()
+    }
+    assert parameters == {"conv1": 156, "conv2": 2416, "fc1": 48120, "fc2": 10164, "fc3": 850}
+    macs = {op.layer: op.macs for op in topology.ops() if op.layer in topology.matrix_layers}
+    assert macs == {"conv1": 117600, "conv2": 240000, "fc1": 48000, "fc2": 10080, "fc3": 840}
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_weights_survive_their_file(name, tmp_path):
+    weights = random_weights(ZOO[name](), key=jax.random.key(0))
+    write_weights(tmp_path / "w.npz", weights)
+    jax.tree.map(np.testing.assert_array_equal, read_weights(tmp_path / "w.npz"), weights)
