@@ -1,6 +1,6 @@
 """Events × costs: the energy, power and area of one inference on any chip."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -84,8 +84,8 @@ def account(
     names = [line.event for line in bill if line.event]
     if unpaid := {name for counts in events for name in counts} - set(names):
         raise LookupError(f"no component of {chip.name} is charged for {', '.join(sorted(unpaid))}")
-    count = np.array([[counts[name] for name in names] for counts in events])
-    dynamic = np.array([[counts[line.event] * line.cost.energy for line in bill] for counts in events])
+    count = np.array([[counts.get(name, 0.0) for name in names] for counts in events])
+    dynamic = np.array([[counts.get(line.event, 0.0) * line.cost.energy for line in bill] for counts in events])
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
     tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
     static = time * standing_power(bill, chip, tiles, placement.chips)
@@ -110,21 +110,26 @@ def account(
 
 def layer_events(
     op: MatrixOp | VectorOp, placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
-) -> Counter[str]:
+) -> dict[str, float]:
     """Every event of one layer in one inference: in its arrays, around them, and on its inputs' way to it."""
-    bits, total = chip.core.input_bits, Counter()
+    bits, total = chip.core.input_bits, defaultdict(float)
+
+    def happens(events: Mapping[str, float], times: int = 1) -> None:
+        for name, count in events.items():
+            total[name] += count * times
+
     for edge in edges:
         if edge.consumer == op.layer:
-            total.update(flit_hop=edge.flit_hops)
-            total.update(chip.tile.arrival_events(edge.values * edge.copies, bits))
+            happens({"flit_hop": edge.flit_hops})
+            happens(chip.tile.arrival_events(edge.values * edge.copies, bits))
     if isinstance(op, VectorOp):
-        total.update(chip.tile.vector_events(op.kind, op.values, op.operands))
+        happens(chip.tile.vector_events(op.kind, op.values, op.operands))
         return total
     blocks = placement.blocks(op.layer)
-    per_vector = chip.tile.matrix_events(op.rows, op.cols, len({row for row, *_ in blocks}), bits)
+    partial_sums = sum(cols for *_, cols in blocks)
+    happens(chip.tile.matrix_events(op.rows, op.cols, partial_sums, bits), op.vectors)
     for _, rows, _, cols in blocks:
-        per_vector.update(chip.core.events(rows, cols, signed=signed[op.layer]))
-    total.update({name: times * op.vectors for name, times in per_vector.items()})
+        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors)
     return total
 
 

@@ -70,9 +70,9 @@ def test_convolution_is_one_matrix_for_all_vectors(image, layer):
     vectors, matrix = layer.vectors(jnp.asarray(x)), layer.matrix(w)
     assert isinstance(matrix, np.ndarray)
     assert vectors.dtype == matrix.dtype == np.int32
-    y = layer.tensor(vectors @ matrix, image)
+    y = layer.tensor(jnp.asarray(np.asarray(vectors) @ matrix), image)
     assert y.shape == (2, *layer.shape(image))
-    np.testing.assert_array_equal(y.reshape(2, -1, layer.channels), convolution(x, w, layer))
+    np.testing.assert_array_equal(np.reshape(y, (2, -1, layer.channels)), convolution(x, w, layer))
     np.testing.assert_array_equal(layer.matrix(jnp.asarray(w)), matrix)
 
 

@@ -25,22 +25,21 @@ TOPOLOGY = build_network("linear", (28, 28, 1), [("flatten", Flatten()), ("fc", 
 
 def test_training_learns_and_repeats_itself(mnist):
     """From chance to most digits in a few steps; the same seed gives the same weights, another seed others."""
-    images, labels = mnist.train_images[:1000], mnist.train_labels[:1000]
+    images, labels = mnist.train_images[:500], mnist.train_labels[:500]
     losses = []
-    network = train(TOPOLOGY, images, labels, epochs=5, seed=0, report=losses.append)
-    assert len(losses) == 50
+    network = train(TOPOLOGY, images, labels, epochs=8, seed=0, report=losses.append)
+    assert len(losses) == 40
     assert np.mean(losses[-5:]) < np.mean(losses[:5]) / 1.5
     assert accuracy(network, mnist.test_images, mnist.test_labels) > 0.6
-    again, other = (train(TOPOLOGY, images[:200], labels[:200], epochs=1, seed=seed).weights for seed in (0, 1))
-    once = train(TOPOLOGY, images[:200], labels[:200], epochs=1, seed=0).weights
-    np.testing.assert_array_equal(once["fc"]["weight"], again["fc"]["weight"])
-    assert np.abs(once["fc"]["weight"] - other["fc"]["weight"]).max() > 0
+    again, other = (train(TOPOLOGY, images, labels, epochs=8, seed=seed).weights["fc"]["weight"] for seed in (0, 1))
+    np.testing.assert_array_equal(network.weights["fc"]["weight"], again)
+    assert np.abs(again - other).max() > 0
 
 
 def test_augmented_images_are_convex_mixtures(mnist):
-    """Bilinear sampling stays in 0 … 1; each image moves its own way; without any change it is the identity."""
+    """Bilinear sampling stays in 0 … 1; each image moves its own way."""
     images = jnp.asarray(np.repeat(mnist.train_images[:1], 5, axis=0))
-    moved = np.asarray(augment(images, key=jax.random.key(0)))
+    moved = np.asarray(jax.jit(augment)(images, key=jax.random.key(0)))
     assert moved.min() >= 0
     assert moved.max() <= 1 + 1e-6
     assert all(np.abs(moved[0] - other).max() > 0.1 for other in moved[1:])
@@ -50,7 +49,8 @@ def test_no_change_is_the_identity(mnist, monkeypatch):
     for name in ("SHIFT", "TURN", "SCALE", "SHEAR"):
         monkeypatch.setattr(module, name, 0.0)
     images = jnp.asarray(mnist.train_images[:3])
-    np.testing.assert_array_equal(augment(images, key=jax.random.key(0)), images)
+    same = jax.jit(lambda x, key: augment(x, key=key))(images, jax.random.key(0))
+    np.testing.assert_allclose(same, images, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A tile: cores around a buffer, with the digital units their results pass through."""
 
-from collections import Counter
-
 from pimsim.chip.core import AbstractCore, Line
 from pimsim.chip.interconnect import Router
 from pimsim.circuits import Buffer, Circuit
@@ -29,21 +27,24 @@ class Tile(AbstractSpec):
     def __check_init__(self):
         require("cores", self.cores, 1, 4096)
 
-    def matrix_events(self, rows: int, cols: int, blocks: int, bits: int) -> Counter[str]:
-        """What happens around the cores for one vector of a [rows, cols] matrix cut into `blocks` rows of arrays."""
-        moved = float(bits * (rows + cols))
-        return Counter(
-            buffer_bit=float(bits * rows), bus_bit=moved, addition=float((blocks - 1) * cols), result=float(cols)
-        )
+    def matrix_events(self, rows: int, cols: int, partial_sums: int, bits: int) -> dict[str, float]:
+        """What happens around the cores for one vector of a [rows, cols] matrix whose arrays make `partial_sums`."""
+        return {
+            "buffer_bit": float(bits * rows),
+            "bus_bit": float(bits * (rows + cols)),
+            "addition": float(partial_sums - cols),
+            "result": float(cols),
+        }
 
-    def vector_events(self, kind: str, values: float, operands: float) -> Counter[str]:
+    def vector_events(self, kind: str, values: int, operands: int) -> dict[str, float]:
         """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer."""
-        events = {"activation": ("activation", values), "pool": ("pool", operands), "add": ("addition", values)}
-        return Counter(dict([events[kind]])) if kind in events else Counter()
+        events = {"activation": ("activation", values), "pool": ("pool", operands), "add": ("addition", operands - values)}
+        event, times = events.get(kind, ("", 0))
+        return {event: float(times)} if event else {}
 
-    def arrival_events(self, values: float, bits: int) -> Counter[str]:
+    def arrival_events(self, values: int, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""
-        return Counter(buffer_bit=values * bits)
+        return {"buffer_bit": float(values * bits)}
 
     def bill(self, core: AbstractCore) -> list[Line]:
         """The components of one tile; a shared router counts by its share."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import jax.numpy as jnp
 import numpy as np
 
 from pimsim.errors import CardNotFound, nearest
@@ -72,7 +73,7 @@ def read_weights(path: Path) -> Weights:
     with np.load(path) as file:
         for key, array in file.items():
             layer, kind = key.rsplit(".", 1)
-            weights.setdefault(layer, {})[kind] = array
+            weights.setdefault(layer, {})[kind] = jnp.asarray(array)
     return weights
 
 

@@ -50,8 +50,8 @@ def _edge(
     producer: str,
     consumer: str,
     values: int,
-    source: Int[np.ndarray, " tile"],
-    target: Int[np.ndarray, " tile"],
+    source: Int[np.ndarray, " source"],
+    target: Int[np.ndarray, " target"],
     chip: Chip,
 ) -> Edge:
     bits = values * chip.core.input_bits
