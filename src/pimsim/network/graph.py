@@ -99,7 +99,7 @@ class Network(eqx.Module):
         return type(self)(self.name, self.input_shape, self.nodes, weights)  # pyright: ignore[reportArgumentType]
 
     def forward(self, images: Images) -> Float[Array, "batch *class"]:
-        """The network in floating point: pure, differentiable in the images and the weights."""
+        """The network in floating point: pure and differentiable. Compile it with `eqx.filter_jit(network.forward)`."""
         return self.walk(images, lambda name, layer, x: layer.forward(*self.parameters(name), x))
 
     def parameters(self, layer: str) -> tuple[Float[Array, "..."], Float[Array, " col"]]:

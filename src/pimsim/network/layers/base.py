@@ -11,7 +11,7 @@ from pimsim.network.ops import MatrixOp, Shape, VectorOp
 
 
 class AbstractLayer(eqx.Module):
-    """One node's work. Every field is static: a layer is a pytree without leaves, equal to any other of its fields."""
+    """One node's work. Every field is static: a layer is a pytree without leaves, equal to its like."""
 
     @abc.abstractmethod
     def shape(self, *inputs: Shape) -> Shape:
