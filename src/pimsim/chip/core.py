@@ -54,6 +54,8 @@ class Programmed(eqx.Module):
     """The column of ones in each array, if the encoding has one."""
     gain: Float[Array, "block slice col"]
     input_gain: Float[Array, "block col"]
+    rows: int = eqx.field(static=True)
+    """Of the matrix; blocks may be padded beyond them."""
     signed: bool = eqx.field(static=True)
     """Whether the inputs that the columns were encoded for are signed."""
 
@@ -152,13 +154,15 @@ class CrossbarCore(AbstractCore):
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,
         signed: bool = False,
     ) -> Programmed:  # fmt: skip
-        cuts = self.cuts(*weights.shape)
         self._check_weights(weights)
+        cuts = self.cuts(*weights.shape)
         if occupied is None:
             occupied = jnp.ones((cuts.blocks, cuts.arrays), bool)
         return _program(leaves_to_arrays(self), jnp.asarray(weights), cuts, occupied, key, signed)
 
     def matmul(self, array: Programmed, x: Int[Array, "vector row"]) -> Int[Array, "vector col"]:
+        if x.ndim != 2 or x.shape[1] != array.rows:
+            raise SpecError("x", f"expected vectors [vector, row] of {array.rows} values, got shape {x.shape}")
         return _matmul(leaves_to_arrays(self), array, jnp.asarray(x))
 
     def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
@@ -235,6 +239,7 @@ def _program(
         inputs=g[..., -1] if core.encoding.extra_columns() else None,
         gain=gain.reshape(cuts.blocks, core.slices, -1)[..., :cols],
         input_gain=input_gain.reshape(cuts.blocks, -1)[..., :cols],
+        rows=rows,
         signed=signed,
     )
 

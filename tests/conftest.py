@@ -1,0 +1,28 @@
+"""What most tests start from. pimsim is imported inside the fixtures, after the shape checker is in place."""
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def key():
+    import jax
+
+    return jax.random.key(2016)
+
+
+@pytest.fixture(scope="session")
+def isaac():
+    """The ISAAC-CE chip, as it ships."""
+    from pimsim import load_chip
+
+    return load_chip("isaac-ce")
+
+
+@pytest.fixture(scope="session")
+def small():
+    """ISAAC's scheme at a tenth of the size: arrays of 16 rows and 4 weights of 8 bits, 2 × 2 of them in 4 tiles."""
+    from pimsim import load_chip
+
+    size = {"core.rows": 16, "core.columns": 16, "core.columns_per_adc": 16, "core.arrays": 2, "tile.cores": 2}
+    bits = {"core.weight_bits": 8, "core.input_bits": 6, "core.adc.bits": 5}
+    return load_chip("isaac-ce", size | bits | {"mesh_rows": 2, "mesh_cols": 2, "tile.router.shared_by": 1})
