@@ -13,6 +13,10 @@ An error has a place, a fact and a remedy. Whoever knows the fact raises it; the
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
+
+QUOTED = 60
+"""Characters of the user's own text that an error repeats."""
 
 
 class PimsimError(Exception):
@@ -28,7 +32,7 @@ class PimsimError(Exception):
         head = f"{self.place}: {self.fact}" if self.place else self.fact
         return f"{head}\n  {self.remedy}" if self.remedy else head
 
-    def within(self, place: str, separator: str = ".") -> "PimsimError":
+    def within(self, place: str, separator: str = ".") -> Self:
         """The same error, seen from one level further out."""
         inner = f"{place}{separator}{self.place}" if self.place else place
         return type(self)(inner, self.fact, self.remedy)
@@ -59,16 +63,30 @@ class FileError(PimsimError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy that names the closest of the known names, or all of them when few."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    """A remedy that names the closest of the known names, whatever their case, or all of them where none is close."""
+    names = {each.casefold(): each for each in sorted(known)}
+    close = difflib.get_close_matches(name[:QUOTED].casefold(), names, n=3, cutoff=0.5)
     if close:
-        return "Did you mean " + " or ".join(close) + "?"
-    return "Known: " + ", ".join(names) + "." if names else ""
+        return "Did you mean " + " or ".join(names[each] for each in close) + "?"
+    return "Known: " + ", ".join(names.values()) + "." if names else ""
+
+
+def quoted(value: object) -> str:
+    """A value as an error repeats it: short, whatever it is."""
+    try:
+        text = "nothing" if value is None else repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        text = "a number of thousands of digits"
+    return text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
+
+
+def os_fact(error: OSError) -> str:
+    """What the operating system says of a file, as a fact."""
+    return (error.strerror or str(error) or "is out of reach").lower()
 
 
 def require(field: str, value: int | float, low: int | float, high: int | float = float("inf")) -> None:
     """Raise SpecError unless low ≤ value ≤ high (NaN is outside every range)."""
     if not low <= value <= high:
-        span = f"{low:g} to {high:g}" if high < float("inf") else f"at least {low:g}"
-        raise SpecError(field, f"must be {span}, got {value:g}")
+        span = f"{quoted(low)} to {quoted(high)}" if high < float("inf") else f"at least {quoted(low)}"
+        raise SpecError(field, f"must be {span}, got {quoted(value)}")
