@@ -1,7 +1,10 @@
 """How parts make a machine."""
 
 from pimsim.chip.chip import Chip, Peak
-from pimsim.chip.core import AbstractCore, CrossbarCore, Cuts, Latency, Line, Programmed
-from pimsim.chip.encoding import AbstractEncoding, Offset
+from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges
+from pimsim.chip.crossbar import CrossbarCore
+from pimsim.chip.encoding import AbstractEncoding, Differential, Offset, TwosComplement
+from pimsim.chip.full_scale import AbstractFullScale, Calibrated, Fixed, Lossless, Maximum
+from pimsim.chip.inputs import AbstractInputs, OffsetInputs, SignMagnitudeInputs, TwosComplementInputs
 from pimsim.chip.interconnect import Link, Router
 from pimsim.chip.tile import Tile

@@ -1,101 +1,216 @@
-"""The bit-true engine: every stream, slice, array and conversion of a matrix product, as the hardware plays it."""
+"""The bit-true engine: every read, slice, array and conversion of a matrix product, as the hardware plays it.
 
-from collections.abc import Callable
+What stands between two conversions stays in the L2 cache: a chunk of vectors passes one row of arrays, one read at a
+time, and the conversions are fused behind the product. Where sums are small integers they travel together: several in
+one float32 word, or through 8-bit units, exactly.
+"""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from pimsim.numerics import contract
+from pimsim.chip.inputs import Stream, digits
+from pimsim.circuits import AbstractAdc, Dac
+from pimsim.circuits.adc import AdcErrors
+from pimsim.numerics import contract, counter_normal
 
 TILE_BYTES = 2**19
-"""Bytes of currents between two conversions: a product and the conversion behind it share them in the L2 cache."""
+"""Bytes of currents between two conversions."""
 
 
 class Columns(eqx.Module):
-    """A programmed matrix as the columns of its arrays, in steps of one level, and what each column counts.
+    """A programmed matrix as columns of conversions, in steps of one level, and what each conversion counts.
 
-    A block is a cut of rows: one row of arrays. Its columns stand side by side, slice by slice; the input columns, one
-    an array, measure Σx. Without them Σx is digital.
+    A block is a cut of rows: one row of arrays. A plane has one conversion for each column of weights.
     """
 
-    cells: Float[Array, "block row slice_col"]
-    inputs: Float[Array, "block row array"] | None
-    array_of_col: Int[Array, "block col"]
-    """Which array, and so which input column, a column of weights lies in."""
-    gain: Float[Array, "block slice_col"]
+    cells: Float[Array, "block row plane col"]
+    variance: Float[Array, "block row plane col"] | None
+    """Of the read noise that a unit of input squared brings."""
+    units: Float[Array, "block row array"] | None
+    """The columns that measure Σx."""
+    unit_variance: Float[Array, "block row array"] | None
+    gain: Float[Array, "block plane col"]
     input_gain: Float[Array, "block col"]
+    errors: AdcErrors | None
+    """Of the converter behind each column: [block plane col]."""
+    array_of_col: Int[Array, "block col"]
+    """Which array, and so which of the units, a column of weights lies in."""
 
 
-class Stream(eqx.Module):
-    """The bits of an input that one read cycle applies."""
+class Reads(eqx.Module):
+    """The reads of one vector, and the scale of their conversions."""
 
-    shift: int
-    width: int
-    weight: float
-    """What the stream counts: 2^shift, negative for the sign bit of two's complement."""
+    shift: Int[Array, " read"]
+    mask: Int[Array, " read"]
+    weight: Float[Array, " read"]
+    low: Float[Array, "read plane"]
+    """The current of code 0."""
+    step: Float[Array, "read plane"]
+    """Current between two codes."""
+    codes: Float[Array, "read plane"]
 
 
-def streams(input_bits: int, dac_bits: int, signed: bool) -> tuple[Stream, ...]:
-    """The read cycles of one product, least significant bits first; a sign bit has a cycle of its own, the last."""
-    unsigned_bits = input_bits - signed
-    plan = [Stream(at, min(dac_bits, unsigned_bits - at), 2.0**at) for at in range(0, unsigned_bits, dac_bits)]
-    return (*plan, Stream(unsigned_bits, 1, -(2.0**unsigned_bits))) if signed else tuple(plan)
+class Rules(eqx.Module):
+    """What is known before any number is: how the engine may go about it."""
+
+    lanes: int = 1
+    """Column sums that share a float32 word; 0 sends them through 8-bit integer units."""
+    lane_step: int = 1
+    """The factor between two sums in a word."""
+    unit_scale: bool = False
+    """Whether codes are the sums themselves: a step of one from zero."""
+    uniform: bool = False
+    """Whether all conversions share one step, so that codes may be added as integers."""
+    narrow: bool = False
+    """Whether the sum of one read's codes, times what they count, stays below 2^24."""
+    exact_dac: bool = True
+    summed: tuple[Stream, ...] = ()
+    """The reads whose currents are added before one conversion, each with noise of its own."""
 
 
 def bit_true(
     columns: Columns,
-    x: Int[Array, "vector row"],
-    plan: tuple[Stream, ...],
-    convert: Callable[[Array], Array],
-    *,
-    digital: jnp.dtype,
-) -> Int[Array, "vector col"]:
-    """Multiply vectors by the stored matrix, one row of arrays and one stream at a time.
+    code: Int[Array, "vector row"],
+    index: Int[Array, " vector"],
+    reads: Reads,
+    rules: Rules,
+    adc: AbstractAdc,
+    dac: Dac,
+    seed: Int[Array, " 2"],
+) -> Float[Array, "vector col"]:
+    """Multiply vectors by the stored matrix, one row of arrays and one read at a time.
 
-        y[n,c] = Σ_k Σ_b w_b ( Σ_s gain[k,s,c] ADC(Σ_r x_b[n,k,r] cells[k,r,s,c]) + input_gain[k,c] ADC(Σ_r x_b[n,k,r]) )
+        y[n,c] = Σ_k Σ_b w_b Σ_p gain[k,p,c] (lo + step · ADC(Σ_r x_b[n,k,r] cells[k,r,p,c]))
 
-    `digital` is the float type in which the sum over slices is exact. Memory is bounded by the chunk of vectors that
-    shares one tile of currents.
+    but for the constant part, lo, and the same, with input_gain, for the column that measures Σx. Where the rules say
+    that conversions are uniform, `step` is left out too. `index` names each vector; with `seed` it names the
+    noise of its conversions, whatever chunk it is computed in.
     """
-    blocks, rows, width = columns.cells.shape
-    cols = columns.input_gain.shape[1]
-    chunk = max(8, min(-(-len(x) // 8) * 8, TILE_BYTES // (4 * width) // 8 * 8))
-    padded = jnp.pad(x, ((0, -len(x) % chunk), (0, blocks * rows - x.shape[1])))
-    gains = columns.gain.astype(digital), columns.input_gain.astype(digital)
-    cycles = (
-        jnp.array([stream.shift for stream in plan], jnp.int32),
-        jnp.array([2**stream.width - 1 for stream in plan], jnp.int32),
-        jnp.array([stream.weight for stream in plan]),
-    )
-    columns = eqx.tree_at(lambda c: (c.gain, c.input_gain), columns, gains)
+    blocks, rows, planes, cols = columns.cells.shape
+    width = planes * cols // max(rules.lanes, 1)
+    chunk = max(8, min(-(-len(code) // 8) * 8, TILE_BYTES // (4 * width) // 8 * 8))
+    padding = -len(code) % chunk
+    code = jnp.pad(code, ((0, padding), (0, blocks * rows - code.shape[1])))
+    index = jnp.pad(index, (0, padding))
+    columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
+    digital = jnp.float32 if rules.uniform and rules.narrow else jnp.float64
 
-    def of_chunk(vectors: Int[Array, "vector row"]) -> Float[Array, "vector col"]:
-        def of_block(total: Array, block: tuple[Columns, Array]) -> tuple[Array, None]:
-            column, vector = block
+    def of_chunk(work: tuple[Array, Array]) -> Float[Array, "vector col"]:
+        vectors, names = work
 
-            def of_stream(total: Array, stream: tuple[Array, Array, Array]) -> tuple[Array, None]:
-                shift, mask, weight = stream
-                bits = ((vector >> shift) & mask).astype(jnp.float32)
-                return total + weight * _read(column, bits, convert), None
+        def of_block(total: Array, block: tuple[Columns, Array, Array]) -> tuple[Array, None]:
+            column, vector, number = block
 
-            return lax.scan(of_stream, total, cycles)
+            def of_read(total: Array, read: tuple[Reads, Array]) -> tuple[Array, None]:
+                scale, order = read
+                place = _Place(names, number * len(reads.shift) + order, seed)
+                sums = _read(column, digits(vector, scale.shift, scale.mask), scale, rules, adc, dac, place, digital)
+                return total + scale.weight * sums.astype(jnp.float64), None
+
+            return lax.scan(of_read, total, (reads, jnp.arange(len(reads.shift))))[0], None
 
         by_block = vectors.reshape(chunk, blocks, rows).swapaxes(0, 1)
-        return lax.scan(of_block, jnp.zeros((chunk, cols), jnp.float64), (columns, by_block))[0]
+        start = jnp.zeros((chunk, cols), jnp.float64)
+        return lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
 
-    y = lax.map(of_chunk, padded.reshape(-1, chunk, padded.shape[1])).reshape(-1, cols)
-    return y[: len(x)].astype(jnp.int64)
+    y = lax.map(of_chunk, (code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk)))
+    return y.reshape(-1, cols)[: len(code) - padding]
 
 
-def _read(column: Columns, bits: Float[Array, "vector row"], convert: Callable[[Array], Array]) -> Array:
-    """One read cycle of one row of arrays: product, conversions, and the shift-and-add over slices."""
-    cols = len(column.input_gain)
-    codes = convert(contract(bits, column.cells)).astype(column.gain.dtype)
-    sums = (codes * column.gain).reshape(len(bits), -1, cols).sum(axis=1)
-    if column.inputs is None:
-        ones = bits.sum(axis=1, keepdims=True)
-    else:
-        ones = convert(contract(bits, column.inputs))[:, column.array_of_col]
-    return (sums + column.input_gain * ones.astype(codes.dtype)).astype(jnp.float64)
+class _Place(eqx.Module):
+    """Where noise is drawn: which vectors, which block and read, under which seed."""
+
+    vectors: Int[Array, " vector"]
+    read: Int[Array, ""]
+    seed: Int[Array, " 2"]
+
+    def normal(self, first: int, count: int) -> Float[Array, "vector count"]:
+        """Standard normal numbers of the conversions `first` …, one for each vector."""
+        return counter_normal(self.seed, self.read, self.vectors[:, None], first + jnp.arange(count)[None])
+
+
+def _read(
+    column: Columns, digit: Array, scale: Reads, rules: Rules, adc: AbstractAdc, dac: Dac, place: _Place, digital: type
+) -> Float[Array, "vector col"]:
+    """One read of one row of arrays: product, conversions, and the shift-and-add over planes."""
+    planes, cols = column.gain.shape
+    row_noise = planes * cols + (0 if column.units is None else column.units.shape[1])
+    if not rules.exact_dac:
+        digit = dac.voltage(digit.astype(jnp.float32)) + dac.noise * place.normal(row_noise, digit.shape[1])
+    lanes = _sums(digit, column.cells, rules)
+    squares = _squares(digit, rules)
+    spread = None if column.variance is None else _spread(squares, column.variance)
+    gain = column.gain if rules.uniform else column.gain * scale.step[:, None]
+    total = 0.0
+    per_lane = planes // len(lanes)
+    for lane, sums in enumerate(lanes):
+        for p in range(per_lane):
+            plane = lane * per_lane + p
+            current = sums[:, p * cols : (p + 1) * cols].astype(jnp.float32)
+            sigma = None if spread is None else spread[:, plane * cols : (plane + 1) * cols]
+            own = None if column.errors is None else jax.tree.map(lambda e, at=plane: e[at], column.errors)
+            codes = _converted(current, sigma, scale, plane, own, rules, adc, place, plane * cols)
+            total += gain[plane].astype(digital) * codes.astype(digital)
+    if column.units is not None:
+        current = contract(digit.astype(jnp.float32), column.units)
+        sigma = None if column.unit_variance is None else _spread(squares, column.unit_variance)
+        codes = _converted(current, sigma, scale, planes - 1, None, rules, adc, place, planes * cols)
+        ones = codes[:, column.array_of_col].astype(digital)
+        step = 1.0 if rules.uniform else scale.step[planes - 1]
+        total += (column.input_gain * step).astype(digital) * ones
+    return total
+
+
+def _converted(
+    current: Array, sigma: Array | None, scale: Reads, plane: int, errors: AdcErrors | None, rules: Rules,
+    adc: AbstractAdc, place: _Place, first: int,
+) -> Float[Array, "vector col"]:  # fmt: skip
+    """The codes of one plane's currents, with the noise of the cells and of the converter drawn together."""
+    steps = current if rules.unit_scale else (current - scale.low[plane]) / scale.step[plane]
+    if sigma is not None or adc.thermal_noise_drawn:
+        relative = 0.0 if sigma is None else sigma if rules.unit_scale else sigma / scale.step[plane]
+        both = jnp.sqrt(relative**2 + adc.thermal_noise**2) if adc.thermal_noise_drawn else relative
+        steps = steps + both * place.normal(first, current.shape[1])
+    if not adc.quantizes:
+        return steps
+    return adc.convert(steps, errors, scale.codes[plane])
+
+
+def _sums(digit: Array, cells: Array, rules: Rules) -> list[Array]:
+    """Column sums: a list of lanes, each [vector, plane·col]."""
+    if rules.lanes == 0:
+        return [lax.dot(digit.astype(jnp.int8), cells, preferred_element_type=jnp.int32)]
+    word = contract(digit.astype(jnp.float32), cells)
+    lanes = []
+    for _ in range(rules.lanes - 1):
+        rest = jnp.rint(word * (1 / rules.lane_step))
+        lanes.append(word - rest * rules.lane_step)
+        word = rest
+    return [*lanes, word]
+
+
+def _squares(digit: Array, rules: Rules) -> Float[Array, "vector row"]:
+    """Squares of the voltages that bring noise: of one read, or of all that are summed, each with its weight."""
+    if not rules.summed:
+        return jnp.square(digit.astype(jnp.float32))
+    whole = jnp.rint(digit).astype(jnp.int32)
+    parts = [stream.weight * digits(whole, stream.shift, 2**stream.width - 1) for stream in rules.summed]
+    return sum(jnp.square(part.astype(jnp.float32)) for part in parts)
+
+
+def _spread(squares: Array, variance: Array) -> Float[Array, "vector conversion"]:
+    """Standard deviation of column currents: the root of Σ_r x² σ²(G)."""
+    return jnp.sqrt(contract(squares, variance.reshape(len(variance), -1)))
+
+
+def _packed(cells: Float[Array, "block row plane col"], rules: Rules) -> Array:
+    """Cells as the operand of one product: 8-bit integers, or lanes of planes packed into one word."""
+    blocks, rows, planes, cols = cells.shape
+    if rules.lanes == 0:
+        return jnp.rint(cells).astype(jnp.int8).reshape(blocks, rows, -1)
+    by_lane = cells.reshape(blocks, rows, rules.lanes, planes // rules.lanes * cols)
+    place = rules.lane_step ** jnp.arange(rules.lanes, dtype=jnp.float32)
+    return jnp.einsum("brlc,l->brc", by_lane, place) if rules.lanes > 1 else by_lane[:, :, 0]

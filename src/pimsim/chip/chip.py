@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pimsim.chip.core import CrossbarCore, Line
+from pimsim.chip.core import Line
+from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.interconnect import Link
 from pimsim.chip.tile import Tile
 from pimsim.errors import require

@@ -38,7 +38,11 @@ class Tile(AbstractSpec):
 
     def vector_events(self, kind: str, values: int, operands: int) -> dict[str, float]:
         """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer."""
-        events = {"activation": ("activation", values), "pool": ("pool", operands), "add": ("addition", operands - values)}
+        events = {
+            "activation": ("activation", values),
+            "pool": ("pool", operands),
+            "add": ("addition", operands - values),
+        }
         event, times = events.get(kind, ("", 0))
         return {event: float(times)} if event else {}
 

@@ -2,23 +2,82 @@
 
 from abc import abstractmethod
 
+import equinox as eqx
 import jax.numpy as jnp
+import jax.random as jr
 from equinox import AbstractVar
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from pimsim.circuits.base import AbstractCircuit, Cost
 from pimsim.errors import SpecError, require
-from pimsim.units import Area, Frequency, Power
+from pimsim.units import Area, Energy, Frequency, Power, Time
+
+
+class AdcErrors(eqx.Module):
+    """How converters miss, one value per instance; all in steps of a code but `gain`."""
+
+    gain: Float[Array, "*adc"]
+    """Relative error of the slope."""
+    offset: Float[Array, "*adc"]
+    bow: Float[Array, "*adc"]
+    """Integral non-linearity: the largest deviation of a parabola that vanishes at both ends."""
+    steps: Float[Array, "*adc code"]
+    """Differential non-linearity: the displacement of each code."""
 
 
 class AbstractAdc(AbstractCircuit):
-    """A converter from column current to code."""
+    """A converter from column current to code.
+
+    code = rint((I - lo)(n-1)/(hi-lo)), half to even, clipped to 0 … n-1;      value = lo + code (hi-lo)/(n-1)
+    """
 
     bits: AbstractVar[int]
+    sign_magnitude: AbstractVar[bool]
+    """Whether one code is given up so that the rest lie symmetrically about zero: n = 2^bits - 1 instead of 2^bits."""
+
+    @property
+    def codes(self) -> int:
+        """n."""
+        return code_count(self.bits, self.sign_magnitude)
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether there are codes at all."""
+        return True
 
     @abstractmethod
-    def convert(self, value: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """The code, a whole number from 0 to 2^bits - 1 kept as a float, of a current in steps of one code."""
+    def conversion_time(self) -> Time:
+        """Time of one conversion."""
+
+    @property
+    def thermal_noise(self) -> float:
+        """Standard deviation at the input of each conversion, in steps of a code."""
+        return 0.0
+
+    @property
+    def thermal_noise_drawn(self) -> bool:
+        """Whether there is any such noise to draw."""
+        return False
+
+    def errors(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> AdcErrors | None:
+        """The errors of that many instances; None if they have none."""
+        return None
+
+    def convert(
+        self, steps: Float[Array, "*n"], errors: AdcErrors | None, codes: Float[Array, "*m"] | int
+    ) -> Float[Array, "*n"]:
+        """The code, a whole number kept as a float, of a current in steps of one code above the first."""
+        if errors is None:
+            return jnp.clip(jnp.rint(steps), 0, codes - 1)
+        share = steps / (codes - 1)
+        bent = steps * (1 + errors.gain) + errors.offset + 4 * errors.bow * share * (1 - share)
+        nearest = jnp.clip(jnp.rint(bent), 0, codes - 1).astype(jnp.int32)
+        displaced = jnp.take_along_axis(errors.steps[None], nearest[..., None], axis=-1)[..., 0]
+        return jnp.clip(jnp.rint(bent + displaced), 0, codes - 1)
+
+
+def code_count(bits: int, sign_magnitude: bool) -> int:
+    return 2**bits - int(sign_magnitude)
 
 
 class SarAdc(AbstractAdc):
@@ -43,6 +102,7 @@ class SarAdc(AbstractAdc):
     capacitor_area: float = 0.4552
     """Share of the area in the capacitor array, at n₀."""
     leakage: Power = 0.0
+    sign_magnitude: bool = False
 
     def __check_init__(self):
         require("bits", self.bits, 1, 16)
@@ -52,8 +112,8 @@ class SarAdc(AbstractAdc):
         if self.rate <= 0:
             raise SpecError("rate", "must be more than 0 Hz")
 
-    def convert(self, value: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        return jnp.clip(jnp.rint(value), 0, 2**self.bits - 1)
+    def conversion_time(self) -> Time:
+        return 1 / self.rate
 
     def cost(self) -> Cost:
         power = self.power * self._growth(self.capacitor_power)
@@ -62,3 +122,152 @@ class SarAdc(AbstractAdc):
 
     def _growth(self, share: float) -> float:
         return (1 - share) * self.bits / self.reference_bits + share * 2.0 ** (self.bits - self.reference_bits)
+
+
+class FlashAdc(AbstractAdc):
+    """A comparator for every boundary between codes, all at once: cost grows with 2^bits - 1, time does not."""
+
+    bits: int
+    rate: Frequency
+    """Conversions per second."""
+    comparator_energy: Energy
+    """Of one comparison."""
+    comparator_area: Area
+    leakage: Power = 0.0
+    sign_magnitude: bool = False
+
+    def __check_init__(self):
+        require("bits", self.bits, 1, 10)
+        if self.rate <= 0:
+            raise SpecError("rate", "must be more than 0 Hz")
+
+    def conversion_time(self) -> Time:
+        return 1 / self.rate
+
+    def cost(self) -> Cost:
+        comparators = 2**self.bits - 1
+        energy = comparators * self.comparator_energy
+        area = comparators * self.comparator_area
+        return Cost(energy=energy, power=energy * self.rate, area=area, leakage=self.leakage)
+
+
+class RampAdc(AbstractAdc):
+    """A ramp that every column compares with, one code a step: time grows with 2^bits, a column adds a comparator."""
+
+    bits: int
+    step_time: Time
+    step_energy: Energy
+    """Of one comparator for one step."""
+    area: Area
+    leakage: Power = 0.0
+    sign_magnitude: bool = False
+
+    def __check_init__(self):
+        require("bits", self.bits, 1, 12)
+        if self.step_time <= 0:
+            raise SpecError("step_time", "must be more than 0 s")
+
+    def conversion_time(self) -> Time:
+        return 2**self.bits * self.step_time
+
+    def cost(self) -> Cost:
+        energy = 2**self.bits * self.step_energy
+        power = self.step_energy / self.step_time
+        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage)
+
+
+class IntegrateFireAdc(AbstractAdc):
+    """A capacitor that the column's current charges, and a counter of the times it fires (PipeLayer).
+
+    The longest conversion takes 2^bits - 1 spikes, and is what energy is charged for.
+    """
+
+    bits: int
+    spike_time: Time
+    spike_energy: Energy
+    area: Area
+    leakage: Power = 0.0
+    sign_magnitude: bool = False
+
+    def __check_init__(self):
+        require("bits", self.bits, 1, 16)
+        if self.spike_time <= 0:
+            raise SpecError("spike_time", "must be more than 0 s")
+
+    def conversion_time(self) -> Time:
+        return (2**self.bits - 1) * self.spike_time
+
+    def cost(self) -> Cost:
+        energy = (2**self.bits - 1) * self.spike_energy
+        power = self.spike_energy / self.spike_time
+        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage)
+
+
+class IdealAdc(AbstractAdc):
+    """A converter without codes, range or cost: it returns the current. For studies of what the cells alone do."""
+
+    bits: int = 16
+    sign_magnitude: bool = False
+
+    @property
+    def quantizes(self) -> bool:
+        return False
+
+    def conversion_time(self) -> Time:
+        return 0.0
+
+    def cost(self) -> Cost:
+        return Cost()
+
+
+class ImperfectAdc(AbstractAdc):
+    """A converter whose instances miss, each by its own normally distributed errors, and whose input is noisy."""
+
+    adc: AbstractAdc
+    gain_sigma: float = 0.0
+    """Relative."""
+    offset_sigma: float = 0.0
+    """In steps of a code, as are the others."""
+    inl_sigma: float = 0.0
+    dnl_sigma: float = 0.0
+    noise: float = 0.0
+    """Standard deviation of the thermal noise at the input of each conversion."""
+
+    def __check_init__(self):
+        for field in ("gain_sigma", "offset_sigma", "inl_sigma", "dnl_sigma", "noise"):
+            require(field, getattr(self, field), 0)
+
+    @property
+    def bits(self) -> int:
+        return self.adc.bits
+
+    @property
+    def sign_magnitude(self) -> bool:
+        return self.adc.sign_magnitude
+
+    @property
+    def quantizes(self) -> bool:
+        return self.adc.quantizes
+
+    @property
+    def thermal_noise(self) -> float:
+        return self.noise
+
+    @property
+    def thermal_noise_drawn(self) -> bool:
+        return True
+
+    def errors(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> AdcErrors | None:
+        gain, offset, bow, steps = jr.split(key, 4)
+        return AdcErrors(
+            gain=self.gain_sigma * jr.normal(gain, shape, jnp.float32),
+            offset=self.offset_sigma * jr.normal(offset, shape, jnp.float32),
+            bow=self.inl_sigma * jr.normal(bow, shape, jnp.float32),
+            steps=self.dnl_sigma * jr.normal(steps, (*shape, self.codes), jnp.float32),
+        )
+
+    def conversion_time(self) -> Time:
+        return self.adc.conversion_time()
+
+    def cost(self) -> Cost:
+        return self.adc.cost()

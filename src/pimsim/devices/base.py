@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Int, PRNGKeyArray
 
@@ -36,6 +37,15 @@ class AbstractDevice(AbstractSpec):
     @abstractmethod
     def is_exact(self) -> bool:
         """Whether `program` hits every target, so that all copies of a matrix are alike."""
+
+    @property
+    def has_read_noise(self) -> bool:
+        """Whether two reads of one cell differ."""
+        return False
+
+    def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
+        """Standard deviation of a programmed conductance from read to read, independent for every read."""
+        return jnp.zeros_like(g)
 
     @abstractmethod
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:

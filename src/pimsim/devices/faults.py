@@ -37,6 +37,13 @@ class StuckAt(AbstractDevice):
     def is_exact(self) -> bool:
         return self.device.is_exact and self.hrs_rate + self.lrs_rate == 0
 
+    @property
+    def has_read_noise(self) -> bool:
+        return self.device.has_read_noise
+
+    def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
+        return self.device.read_spread(g)
+
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         cell_key, fault_key = jr.split(key)
         healthy = self.device.program(target, key=cell_key)

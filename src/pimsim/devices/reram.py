@@ -25,14 +25,26 @@ class Reram(AbstractDevice):
     """σ, the part of the error that every level shares."""
     proportional_noise: float = 0.0
     """ρ, the part that grows with the target; dimensionless."""
+    read_noise: Conductance = 0.0
+    """Spread of a cell from read to read, the part that every conductance shares …"""
+    proportional_read_noise: float = 0.0
+    """… and the part that grows with it; dimensionless."""
     name: str = "reram"
 
     def __check_init__(self):
         require("proportional_noise", self.proportional_noise, 0)
+        require("proportional_read_noise", self.proportional_read_noise, 0)
 
     @property
     def is_exact(self) -> bool:
         return self.programming_noise == 0 and self.proportional_noise == 0
+
+    @property
+    def has_read_noise(self) -> bool:
+        return self.read_noise > 0 or self.proportional_read_noise > 0
+
+    def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
+        return (self.read_noise + self.proportional_read_noise * g).astype(g.dtype)
 
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         sigma = self.programming_noise + self.proportional_noise * target
