@@ -57,6 +57,11 @@ def fold(key: PRNGKeyArray, *indices: int | Int[Array, ""]) -> PRNGKeyArray:
     return key
 
 
+def key_words(key: PRNGKeyArray) -> Int[Array, " 2"]:
+    """The words of a key that seed `counter_normal`."""
+    return jax.random.key_data(key)[-2:]
+
+
 @functools.cache
 def fast_int8() -> bool:
     """Whether 8-bit integer products are faster here than packed float32 ones: on accelerators, and CPUs with AMX."""

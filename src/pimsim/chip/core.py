@@ -46,6 +46,8 @@ class Ranges(eqx.Module):
     high: Float[Array, " slice"]
     unit_scale: bool = eqx.field(static=True)
     """Whether codes are the column sums themselves."""
+    unit_range: bool = eqx.field(static=True)
+    """Whether every slice has one code per level, wherever the first lies."""
     uniform: bool = eqx.field(static=True)
     """Whether all slices share one range."""
 

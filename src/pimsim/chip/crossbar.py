@@ -13,12 +13,12 @@ from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
 from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges
 from pimsim.chip.encoding import AbstractEncoding, Encoded
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
-from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
+from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, digits, unsigned_streams
 from pimsim.circuits import AbstractAdc, Circuit, Dac
 from pimsim.circuits.adc import code_count
-from pimsim.devices import AbstractDevice
+from pimsim.devices import AbstractDevice, Ideal
 from pimsim.errors import SpecError, require
-from pimsim.numerics import FLOAT32_INTEGERS, fast_int8, fold, leaves_to_arrays, on_grid
+from pimsim.numerics import FLOAT32_INTEGERS, fast_int8, fold, key_words, leaves_to_arrays, on_grid
 from pimsim.units import Time
 
 
@@ -132,6 +132,11 @@ class CrossbarCore(AbstractCore):
             return self.streams(signed)
         return (Stream(0, self.input_bits, 1.0),)
 
+    def digits_have_sign(self, signed: bool) -> bool:
+        """Whether what one conversion sees may be driven with both signs."""
+        summed = self.accumulate == "analog" and not self.inputs.bias(self.input_bits)
+        return signed and (self.inputs.bipolar or summed)
+
     def cuts(self, rows: int, cols: int) -> Cuts:
         blocks, arrays = math.ceil(rows / self.rows), math.ceil(cols / self.weights_per_array)
         return Cuts(blocks, math.ceil(rows / blocks), arrays, min(cols, self.weights_per_array))
@@ -212,17 +217,17 @@ class CrossbarCore(AbstractCore):
             for s in range(len(self.widths))
         ]
         low, high = np.array(limits).T
-        unit = not self.adc.quantizes or bool((low == 0).all() and (high == codes - 1).all() and not self.adc_bits)
+        unit_range = bool((high - low == codes - 1).all() and (low % 1 == 0).all() and not self.adc_bits)
+        unit = not self.adc.quantizes or (unit_range and bool((low == 0).all()))
         uniform = bool((low == low[0]).all() and (high == high[0]).all() and not self.adc_bits)
-        return Ranges(jnp.asarray(low), jnp.asarray(high), unit, uniform and self.adc.quantizes)
+        return Ranges(jnp.asarray(low), jnp.asarray(high), unit, unit_range, uniform and self.adc.quantizes)
 
 
 def current_bounds(core: CrossbarCore, rows: int, signed: bool) -> tuple[float, float]:
     """The least and the greatest sum that a column of `rows` cells can carry in one conversion."""
     digit = max(2**stream.width - 1 for stream in core.conversions(signed))
     highest = float(rows * digit * (2**core.cell_bits - 1))
-    summed = core.accumulate == "analog" and not core.inputs.bias(core.input_bits)
-    both = core.encoding.analog_pairs or (signed and (core.inputs.bipolar or summed))
+    both = core.encoding.analog_pairs or core.digits_have_sign(signed)
     return (-highest if both else 0.0), highest
 
 
@@ -341,7 +346,7 @@ def matmul(
     streamed = array.signed and core.accumulate == "digital"
     code = core.inputs.code(x, core.input_bits) if streamed else value
     y = bit_true(
-        columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, jax.random.key_data(key)[-2:]
+        columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key)
     )
     if array.ranges.uniform:
         y = y * reads.step[0, 0]
@@ -360,7 +365,7 @@ def matmul(
 
 def returns_integers(core: CrossbarCore, ranges: Ranges) -> bool:
     """Whether every term of the digital sum is a whole number."""
-    return ranges.unit_scale and core.adc.quantizes and core.pedestal != "digital"
+    return ranges.unit_range and core.adc.quantizes and core.pedestal != "digital"
 
 
 def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns:
@@ -444,3 +449,28 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
         exact_dac=traits.exact_dac,
         summed=core.streams(array.signed) if core.accumulate == "analog" else (),
     )
+
+
+def column_samples(
+    core: CrossbarCore, weights: Int[np.ndarray, "row col"], x: Int[Array, "vector row"], signed: bool
+) -> list[Float[np.ndarray, " n"]]:
+    """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
+    exact = Ideal(core.device.g_min, core.device.g_max)
+    core = eqx.tree_at(lambda c: c.device, core, exact)
+    anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False)
+    cuts = core.cuts(*weights.shape)
+    array = program(
+        leaves_to_arrays(core), jnp.asarray(weights), cuts, jnp.ones((cuts.blocks, cuts.arrays), bool),
+        jax.random.key(0), signed, anything,
+    )  # fmt: skip
+    cells = np.asarray(columns_of(leaves_to_arrays(core), core.traits, array).cells)
+    value = np.asarray(x) + (core.inputs.bias(core.input_bits) if signed else 0)
+    code = value if core.accumulate == "analog" or not signed else np.asarray(core.inputs.code(x, core.input_bits))
+    code = np.pad(code, ((0, 0), (0, cuts.blocks * cuts.rows - code.shape[1]))).reshape(-1, cuts.blocks, cuts.rows)
+    parts = [
+        np.einsum("nbr,brpc->pnbc", np.asarray(digits(code, s.shift, 2**s.width - 1)).astype(np.float32), cells)
+        for s in core.conversions(signed)
+    ]
+    sums = np.stack(parts, axis=1)
+    slices = len(core.widths)
+    return [sums[s::slices].ravel() for s in range(slices)]

@@ -59,6 +59,11 @@ class AbstractAdc(AbstractCircuit):
         """Whether there is any such noise to draw."""
         return False
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether instances convert as the contract says, without errors or noise."""
+        return True
+
     def errors(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> AdcErrors | None:
         """The errors of that many instances; None if they have none."""
         return None
@@ -256,6 +261,10 @@ class ImperfectAdc(AbstractAdc):
     @property
     def thermal_noise_drawn(self) -> bool:
         return True
+
+    @property
+    def is_exact(self) -> bool:
+        return False
 
     def errors(self, shape: tuple[int, ...], *, key: PRNGKeyArray) -> AdcErrors | None:
         gain, offset, bow, steps = jr.split(key, 4)

@@ -1,0 +1,101 @@
+"""Which engine computes a layer's products, and the products themselves."""
+
+from typing import Literal, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
+
+from pimsim.chip import CrossbarCore, Ranges
+from pimsim.chip.crossbar import Traits, column_samples, matmul, program
+from pimsim.chip.folded import folds_to_integers, folds_to_one_matrix, linear, statistical
+from pimsim.errors import SpecError
+from pimsim.network.quantize import QuantizedLayer
+from pimsim.numerics import fold, integer_product, leaves_to_arrays
+
+Engine = Literal["auto", "bit_true", "folded", "statistical"]
+
+
+class LayerPlan(NamedTuple):
+    """How one layer's products are computed."""
+
+    engine: str
+    """bit_true, folded (to integers), linear (folded to one real matrix) or statistical."""
+    copies: int
+    """Copies of the matrix that differ, and so are computed apart."""
+    occupied: Bool[np.ndarray, "block array"]
+    ranges: Ranges
+    key: int
+    """The layer's index, which its keys are folded from."""
+
+
+def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wanted: Engine, name: str) -> str:
+    """The engine for a layer: `auto` folds exactly where a proof holds and plays every conversion elsewhere.
+
+    Raises SpecError where folding is asked for and no proof holds.
+    """
+    if wanted in ("bit_true", "statistical"):
+        return wanted
+    if folds_to_one_matrix(core):
+        return "linear"
+    if folds_to_integers(core, layer.matrix, layer.signed_input, ranges):
+        return "folded"
+    if wanted == "folded":
+        fact = f"{name} does not fold: conversions may clip or round, or cells, inputs or reads are not exact"
+        raise SpecError("engine", fact, "Use auto, which folds where it may.")
+    return "bit_true"
+
+
+def calibrated_ranges(core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None) -> Ranges:
+    """The full scale of a layer's converters, from the currents that vectors bring in exact cells if it needs any."""
+    rows = core.cuts(*layer.matrix.shape).rows
+    if not core.full_scale.needs_samples or x is None:
+        return core.ranges(rows, layer.signed_input)
+    return core.ranges(rows, layer.signed_input, column_samples(core, layer.matrix, x, layer.signed_input))
+
+
+def product(
+    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
+    image: Int[Array, " batch"], *, key: PRNGKeyArray,
+) -> Num[Array, "batch vector col"]:  # fmt: skip
+    """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
+    matrix = jnp.asarray(layer.matrix)
+    if plan.engine == "folded":
+        return _folded(x, matrix)
+    own = fold(key, plan.key)
+    return _replicated(
+        leaves_to_arrays(core), core.traits, plan.engine, matrix, x, image, plan.occupied, plan.ranges, own,
+        plan.copies, layer.signed_input,
+    )  # fmt: skip
+
+
+_folded = eqx.filter_jit(integer_product)
+
+
+@eqx.filter_jit
+def _replicated(
+    core: CrossbarCore, traits: Traits, engine: str, matrix: Array, x: Array, image: Array, occupied: Array,
+    ranges: Ranges, key: PRNGKeyArray, copies: int, signed: bool,
+) -> Float[Array, "batch vector col"]:  # fmt: skip
+    """Deal the vectors out to the copies in turn, program each copy, and multiply."""
+    batch, vectors, rows = x.shape
+    waves = -(-vectors // copies)
+    dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
+    index = (image[:, None] * vectors)[..., None] + jnp.arange(waves * copies).reshape(1, waves, copies)
+    cuts = core.cuts(*matrix.shape)
+
+    def on_copy(work: tuple[Array, Array, Array]) -> Array:
+        copy, own, names = work
+        array = program(core, matrix, cuts, occupied, fold(key, copy), signed, ranges)
+        vectors, names = own.reshape(-1, rows), names.reshape(-1)
+        if engine == "linear":
+            return linear(core, traits, array, vectors)
+        if engine == "statistical":
+            return statistical(core, traits, array, vectors, fold(key, copies), names)
+        return matmul(core, traits, array, vectors, fold(key, copies), names)
+
+    y = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0), jnp.moveaxis(index, 2, 0)))
+    y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
+    return y.reshape(batch, waves * copies, -1)[:, :vectors]
