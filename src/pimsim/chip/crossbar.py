@@ -120,6 +120,16 @@ class CrossbarCore(AbstractCore):
     def traits(self) -> Traits:
         return Traits(self.device.is_exact, self.device.has_read_noise, self.dac.is_exact)
 
+    @property
+    def is_programmed_exactly(self) -> bool:
+        """Whether all copies of a matrix are alike: cells hit their targets, and no converter has errors of its own."""
+        return self.device.is_exact and self.adc.is_exact
+
+    @property
+    def is_random(self) -> bool:
+        """Whether two chips, or two reads, differ."""
+        return not self.is_programmed_exactly or self.device.has_read_noise or self.dac.noise > 0
+
     def streams(self, signed: bool) -> tuple[Stream, ...]:
         """The reads of one vector."""
         if signed:

@@ -11,7 +11,9 @@ from pimsim.chip.inputs import digits
 from pimsim.numerics import counter_normal, key_words
 
 
-def folds_to_integers(core: CrossbarCore, weights: Int[np.ndarray | Array, "row col"], signed: bool, ranges: Ranges) -> bool:
+def folds_to_integers(
+    core: CrossbarCore, weights: Int[np.ndarray | Array, "row col"], signed: bool, ranges: Ranges
+) -> bool:
     """Whether the bit-true product is provably x · W: no conversion can clip or round.
 
     Sums of whole numbers within a range of one code per level are their own codes, and the shift-and-add of exact codes
@@ -42,7 +44,9 @@ def folds_to_one_matrix(core: CrossbarCore) -> bool:
 
 
 @eqx.filter_jit
-def linear(core: CrossbarCore, traits: Traits, array: Programmed, x: Int[Array, "vector row"]) -> Float[Array, "vector col"]:
+def linear(
+    core: CrossbarCore, traits: Traits, array: Programmed, x: Int[Array, "vector row"]
+) -> Float[Array, "vector col"]:
     """The product through one real matrix: what every read, slice and array adds up to without conversions.
 
         W' = Σ_p gain[p] cells[p] + input_gain · units

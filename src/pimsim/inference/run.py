@@ -3,21 +3,24 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+
+from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore
+from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, predict
-from pimsim.network.quantize import Product, QuantizedNetwork, evaluate, reference
-from pimsim.numerics import fold, leaves_to_arrays
+from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
+from pimsim.numerics import fold, integer_product
 from pimsim.units import Ratios
 
 BATCH = 250
 """Images computed together; it bounds memory and changes no result."""
+SAMPLE_VECTORS = 512
+"""Vectors of a layer on which full scales are calibrated and the statistical engine is measured."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, of): told after each step of something long."""
@@ -27,7 +30,11 @@ Progress = Callable[[str, int, int], None]
 class Inference:
     """The classes that float arithmetic, exact integers and the chip's trials give the same images."""
 
-    engine: str
+    matrix: Shaped[np.ndarray, " matrix"]
+    """The layers that have a matrix."""
+    layer_engine: Shaped[np.ndarray, " matrix"]
+    """What computed them: bit_true; folded, where it is proved to give the same integers; linear, folded to one real
+    matrix for want of conversions; or statistical."""
     label: Int[np.ndarray, " sample"]
     float_class: Int[np.ndarray, " sample"]
     quantized_class: Int[np.ndarray, " sample"]
@@ -35,6 +42,18 @@ class Inference:
     float_accuracy: float
     quantized_accuracy: float
     crossbar_accuracy: Ratios[np.ndarray, " trial"]
+    signal_power: Ratios[np.ndarray, "trial matrix"]
+    """Mean square of the integer products, on the inputs the layer saw."""
+    error_power: Ratios[np.ndarray, "trial matrix"]
+    """Mean square of what the chip's products were off."""
+    statistical_deviation: Ratios[np.ndarray, " matrix"]
+    """By how much the statistical engine's rms error differs from the bit-true one's on a sample, relative; 0 for
+    layers that it did not compute."""
+
+    @property
+    def engine(self) -> str:
+        """The engines that ran, joined by +."""
+        return "+".join(dict.fromkeys(self.layer_engine.tolist()))
 
     @property
     def crossbar_mean(self) -> float:
@@ -44,6 +63,21 @@ class Inference:
     def crossbar_std(self) -> float:
         """Spread between trials: the sample standard deviation, 0 for a single trial."""
         return float(self.crossbar_accuracy.std(ddof=1)) if len(self.crossbar_accuracy) > 1 else 0.0
+
+    @property
+    def crossbar_interval(self) -> tuple[float, float]:
+        """95 % confidence interval of the mean accuracy over programmed chips, from Student's t."""
+        trials = len(self.crossbar_accuracy)
+        if trials < 2:
+            return self.crossbar_mean, self.crossbar_mean
+        half = stdtrit(trials - 1, 0.975) * self.crossbar_std / trials**0.5
+        return self.crossbar_mean - half, self.crossbar_mean + half
+
+    @property
+    def snr_db(self) -> Float[np.ndarray, "trial matrix"]:
+        """Signal-to-noise ratio of each layer's products; infinite where they are exact."""
+        with np.errstate(divide="ignore"):
+            return 10 * np.log10(self.signal_power / self.error_power)
 
 
 def infer(
@@ -55,28 +89,34 @@ def infer(
     *,
     trials: int,
     key: PRNGKeyArray,
+    engine: Engine = "auto",
+    calibration: Images | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
-    Cells that hit their targets exactly make every trial the same, so one is computed and stands for all.
+    `calibration` images set the full scale of converters that are calibrated. Cells that hit their targets, read
+    without noise by exact converters, make every trial the same: one is computed and stands for all.
     """
-    network = quantized.network
-    distinct = 1 if core.device.is_exact else trials
-    float_class = predict(network.forward, images, batch)
+    plans = plan_layers(quantized, placement, core, engine, calibration)
+    distinct = trials if core.is_random else 1
+    float_class = predict(quantized.network.forward, images, batch)
     quantized_class = predict(lambda x: reference(quantized, x), images, batch)
-    crossbar = []
+    classes, powers = [], []
     for trial in range(distinct):
-        product = crossbar_product(quantized, placement, core, key=fold(key, trial))
-        parts = []
+        chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
         for start in range(0, len(images), batch):
-            parts.append(predict(lambda x, p=product: evaluate(quantized, x, p), images[start : start + batch], batch))
+            chip.classify(images[start : start + batch], start)
             progress("crossbar", trial * len(images) + min(start + batch, len(images)), distinct * len(images))
-        crossbar.append(np.concatenate(parts))
-    crossbar_class = np.broadcast_to(np.stack(crossbar), (trials, len(images))).copy()
+        classes.append(np.concatenate(chip.classes))
+        powers.append(chip.mean_powers())
+    crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
+    signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
+    deviation = [_deviation(quantized, core, plans, name, images, fold(key, 0)) for name in plans]
     return Inference(
-        engine="bit_true",
+        matrix=np.array(list(plans)),
+        layer_engine=np.array([plan.engine for plan in plans.values()]),
         label=labels,
         float_class=float_class,
         quantized_class=quantized_class,
@@ -84,28 +124,88 @@ def infer(
         float_accuracy=float(np.mean(float_class == labels)),
         quantized_accuracy=float(np.mean(quantized_class == labels)),
         crossbar_accuracy=(crossbar_class == labels).mean(axis=1),
+        signal_power=signal,
+        error_power=error,
+        statistical_deviation=np.array(deviation),
     )
 
 
-def crossbar_product(
-    quantized: QuantizedNetwork, placement: Placement, core: CrossbarCore, *, key: PRNGKeyArray
-) -> Product:
-    """The products of one programmed chip: product(layer, x[batch, vector, row]) → y[batch, vector, col].
+def plan_layers(
+    quantized: QuantizedNetwork, placement: Placement, core: CrossbarCore, engine: Engine, calibration: Images | None
+) -> dict[str, LayerPlan]:
+    """How each layer's products are computed: its full scale, its engine, and the copies that differ."""
+    seen = {}
+    if core.full_scale.needs_samples and calibration is not None:
+        seen = layer_inputs(quantized, calibration[: min(len(calibration), 32)])
+    plans = {}
+    for index, (name, layer) in enumerate(quantized.layers.items()):
+        ranges = calibrated_ranges(core, layer, seen.get(name))
+        chosen = choose_engine(core, layer, ranges, engine, name)
+        copies = 1 if core.is_programmed_exactly else placement.copies(name)
+        mask = occupied_mask(placement, core, name, layer.matrix.shape)
+        plans[name] = LayerPlan(chosen, copies, mask, ranges, index)
+    return plans
 
-    Vector v passes copy v mod R of the layer's matrix, as the schedule has it; each copy is programmed with a key
-    folded from the layer's and its own index. Exact cells make all copies alike, and one is enough.
-    """
-    traced = leaves_to_arrays(core)
-    order = {layer: index for index, layer in enumerate(quantized.layers)}
 
-    def product(layer: str, x: Int[Array, "batch vector row"]) -> Int[Array, "batch vector col"]:
-        own = quantized.layers[layer]
-        copies = 1 if core.device.is_exact else placement.copies(layer)
-        mask = occupied_mask(placement, core, layer, own.matrix.shape)
-        matrix = jnp.asarray(own.matrix)
-        return _replicated(traced, matrix, x, mask, fold(key, order[layer]), copies, own.signed_input)
+def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[np.ndarray, "vector row"]]:
+    """Vectors that reach each layer, evenly picked from those of the images, on exact integers."""
+    seen = {}
 
-    return product
+    def record(name: str, x: Int[Array, "batch vector row"]) -> Int[Array, "batch vector col"]:
+        flat = np.asarray(x).reshape(-1, x.shape[-1])
+        seen[name] = flat[:: -(-len(flat) // SAMPLE_VECTORS)]
+        return integer_product(x, jnp.asarray(quantized.layers[name].matrix))
+
+    evaluate(quantized, images, record)
+    return seen
+
+
+class _ProgrammedChip:
+    """One trial: its answers, and the power of its products and of their errors, layer by layer."""
+
+    def __init__(self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], key: PRNGKeyArray):
+        self.quantized, self.core, self.plans, self.key = quantized, core, plans, key
+        self.classes: list[Int[np.ndarray, " sample"]] = []
+        self.powers = {name: np.zeros(3) for name in plans}
+
+    def classify(self, images: Images, first: int) -> None:
+        """Add the classes of images that are called `first`, first + 1, …"""
+        names = first + jnp.arange(len(images))
+
+        def products(layer: str, x: Int[Array, "batch vector row"]) -> Array:
+            own, plan = self.quantized.layers[layer], self.plans[layer]
+            y = product(self.core, plan, own, x, names, key=self.key)
+            if plan.engine != "folded":
+                exact = integer_product(x, jnp.asarray(own.matrix))
+                error = y.astype(jnp.float64) - exact
+                self.powers[layer] += [float(jnp.sum(exact.astype(jnp.float64) ** 2)), float(jnp.sum(error**2)), y.size]
+            return y
+
+        self.classes.append(np.asarray(evaluate(self.quantized, images, products)).argmax(axis=-1))
+
+    def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
+        """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
+        found = [power[:2] / power[2] if power[2] else np.array([1.0, 0.0]) for power in self.powers.values()]
+        return np.array(found).T
+
+
+def _deviation(
+    quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], name: str, images: Images,
+    key: PRNGKeyArray,
+) -> float:  # fmt: skip
+    """The statistical engine's rms error over the bit-true one's, minus 1, on a sample of a layer's vectors."""
+    plan, layer = plans[name], quantized.layers[name]
+    if plan.engine != "statistical":
+        return 0.0
+    x = jnp.asarray(layer_inputs(quantized, images[:16])[name])[:, None]
+    exact = integer_product(x, jnp.asarray(layer.matrix))
+    names, one = jnp.arange(len(x)), plan._replace(copies=1)
+    errors = [
+        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(exact)
+        for engine in ("statistical", "bit_true")
+    ]
+    ours, theirs = (float(np.sqrt(np.mean(np.square(error)))) for error in errors)
+    return ours / theirs - 1 if theirs else float(ours > 0)
 
 
 def occupied_mask(
@@ -117,22 +217,3 @@ def occupied_mask(
     for row, _, col, _ in placement.blocks(layer):
         mask[row // cuts.rows, col // cuts.cols] = True
     return mask
-
-
-@eqx.filter_jit
-def _replicated(
-    core: CrossbarCore, matrix: Array, x: Array, mask: Array, key: PRNGKeyArray, copies: int, signed: bool
-) -> Int[Array, "batch vector col"]:
-    """Deal the vectors out to the copies in turn, program each copy, and multiply."""
-    batch, vectors, rows = x.shape
-    waves = -(-vectors // copies)
-    dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
-
-    def on_copy(work: tuple[Array, Array]) -> Array:
-        copy, own = work
-        array = core.program(matrix, key=fold(key, copy), occupied=mask, signed=signed)
-        return core.matmul(array, own.reshape(-1, rows))
-
-    y = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0)))
-    y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
-    return y.reshape(batch, waves * copies, -1)[:, :vectors]
