@@ -54,7 +54,7 @@ def bit_true(
 ) -> Int[Array, "vector col"]:
     """Multiply vectors by the stored matrix, one row of arrays and one stream at a time.
 
-        y[n,c] = Σ_k Σ_b w_b ( Σ_s gain[k,s,c] ADC(Σ_r x_b[n,k,r] cells[k,r,s,c]) + input_gain[k,c] ADC(Σ_r x_b[n,k,r]) )
+        y[n,c] = Σ_k Σ_b w_b (Σ_s gain[k,s,c] ADC(Σ_r x_b[n,k,r] cells[k,r,s,c]) + input_gain[k,c] ADC(Σ_r x_b[n,k,r]))
 
     `digital` is the float type in which the sum over slices is exact. Memory is bounded by the chunk of vectors that
     shares one tile of currents.

@@ -5,7 +5,7 @@ from abc import abstractmethod
 from equinox import AbstractVar
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from pimsim.errors import SpecError
+from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Conductance, Conductances
 
@@ -21,7 +21,8 @@ class AbstractDevice(AbstractSpec):
     g_max: AbstractVar[Conductance]
 
     def __check_init__(self):
-        if self.g_max <= self.g_min:
+        require("g_min", self.g_min, 0)
+        if not self.g_max > self.g_min:
             raise SpecError("g_max", f"must exceed g_min ({self.g_min:g} S), got {self.g_max:g} S")
 
     def target(self, levels: Int[Array, "*cells"], count: int) -> Conductances[Array, "*cells"]:

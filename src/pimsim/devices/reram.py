@@ -28,6 +28,7 @@ class Reram(AbstractDevice):
     name: str = "reram"
 
     def __check_init__(self):
+        require("programming_noise", self.programming_noise, 0)
         require("proportional_noise", self.proportional_noise, 0)
 
     @property
