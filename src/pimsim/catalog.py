@@ -6,42 +6,75 @@ name that ends in .yaml is a file, looked up beside the file that names it. Noth
 """
 
 import ast
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pimsim.errors import CardNotFound, FileError, SpecError, nearest
+from pimsim.cardfile import MAX_DEPTH, parse_value, read_yaml
+from pimsim.errors import QUOTED, CardNotFound, FileError, PimsimError, SpecError, nearest, quoted
 
 PACKAGE = Path(__file__).parent
 FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs"}
 """Where the cards of a kind live; a key of this name, anywhere in a card, may hold a card's name."""
 REGISTRIES = {"networks": ("network/zoo.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
-MAX_CARD_BYTES = 1_000_000
-MAX_DEPTH = 20
+MAX_TRAIL = 20
+"""Cards that refer to cards that refer to cards."""
 
 
 def load_card(name: str, kind: str, beside: Path | None = None) -> dict[str, Any]:
     """The card's data, every reference replaced by the card it names.
 
     Raises CardNotFound for an unknown name, FileError for an unreadable file, SpecError for text that is no mapping;
-    their place is the file.
+    their place is the card, and in it the path to whatever card it refers to.
     """
     return _load(name, kind, beside, ())
 
 
 def card_path(name: str, kind: str, beside: Path | None = None) -> Path:
     """The file that a name means: itself if it is written as a file, otherwise the shipped card."""
-    if name.endswith((".yaml", ".yml")):
+    if is_file_name(name):
         path = (beside or Path()) / name
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path.is_file, also of names that no file can have
             raise FileError(str(path), "no such file", f"`pimsim list {kind}s` names the cards that are built in.")
         return path
     known = cards(kind)
     if name not in known:
-        raise CardNotFound("", f"no {kind} is called {name!r}", nearest(name, known))
+        raise unknown(name, [kind])
     return known[name]
+
+
+def unknown(name: str, kinds: Sequence[str]) -> CardNotFound:
+    """The error that no card of these kinds has a name."""
+    if others := [kind for kind in FOLDERS if name in cards(kind)]:
+        remedy = f"There is a {others[0]} of this name."
+    elif os.path.exists(name) or os.sep in name:
+        remedy = "The name of a card's file ends in .yaml, that of a result in .h5."
+    else:
+        remedy = nearest(name, [card for kind in kinds for card in cards(kind)])
+    return CardNotFound(name[:QUOTED] or quoted(name), f"no {' or '.join(kinds)} has this name", remedy)
+
+
+def reference(name: str, kind: str, key: str) -> str | None:
+    """The name or file of the card that a card refers to at `key`, itself or through its base."""
+    path = card_path(name, kind)
+    raw = read_yaml(path)
+    value = raw.get(key)
+    if isinstance(value, Mapping):
+        value = value.get("base")
+    if value is None and isinstance(raw.get("base"), str):
+        return reference(_located(raw["base"], path), kind, key)
+    return _located(value, path) if isinstance(value, str) else None
+
+
+def _located(name: str, card: Path) -> str:
+    """A name as a card writes it, so that it means the same elsewhere."""
+    return str(card.parent / name) if is_file_name(name) else name
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a reference is to a file, not to a shipped card."""
+    return name.endswith((".yaml", ".yml"))
 
 
 def cards(kind: str) -> dict[str, Path]:
@@ -49,52 +82,24 @@ def cards(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((_card_root() / FOLDERS[kind]).glob("*.yaml"))}
 
 
-def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any], beside: Path | None = None) -> dict[str, Any]:
-    """A copy of a card with values replaced at dotted paths: {"chip.core.adc.bits": 7}."""
+def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a card with values replaced at dotted paths: {"chip.core.adc.bits": 7}.
+
+    A file that a value names is looked up in the current folder.
+    """
     for path, value in overrides.items():
         data = _replaced(data, path.split("."), value, path)
-    return _resolve(data, beside, ())
+    return _resolve(data, None, ())
 
 
 def parse_override(text: str) -> tuple[str, Any]:
     """'chip.core.adc.bits=7' → ("chip.core.adc.bits", 7)."""
     path, equals, value = text.partition("=")
-    if not equals or not path.strip(". "):
-        raise SpecError("--set", f"expected PATH=VALUE, got {text!r}", "For example: --set chip.core.adc.bits=7")
-    try:
-        return path.strip(), yaml.load(value, _CardLoader)
-    except yaml.YAMLError:
-        raise SpecError("--set", f"{value!r} is not a YAML value", 'For example: --set "chip.name=mine"') from None
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping a YAML file holds. No tags, no aliases, no duplicate keys, at most 1 MB."""
-    try:
-        if path.stat().st_size > MAX_CARD_BYTES:
-            raise FileError(str(path), f"is larger than {MAX_CARD_BYTES // 1_000_000} MB", "A card is a page of text.")
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise FileError(str(path), "is not a text file", "A card is YAML, in UTF-8.") from None
-    except OSError as error:
-        raise FileError(str(path), error.strerror.lower() if error.strerror else "cannot be read") from None
-    return parse_yaml(text, str(path))
-
-
-def parse_yaml(text: str, place: str) -> dict[str, Any]:
-    """The mapping a YAML text holds; `place` is what errors call it."""
-    try:
-        data = yaml.load(text, _CardLoader)
-    except RecursionError:
-        raise SpecError(place, "is nested too deeply to be a card") from None
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise SpecError(place, f"{line}{error.problem or 'not YAML'}") from None
-    except (yaml.YAMLError, ValueError) as error:
-        raise SpecError(place, f"is not YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(data, dict):
-        found = "is empty" if data is None else f"expected a mapping, found a {type(data).__name__}"
-        raise SpecError(place, found, "A card is a list of `key: value` lines.")
-    return data
+    names = [name.strip() for name in path.split(".")]
+    if not equals or not all(names) or len(names) > MAX_DEPTH:
+        fact = f"expected PATH=VALUE, got {quoted(text)}"
+        raise SpecError("--set", fact, "For example: --set chip.core.adc.bits=7")
+    return ".".join(names), parse_value(value, f"--set {path.strip()[:60]}")
 
 
 def listing() -> dict[str, dict[str, str]]:
@@ -112,38 +117,57 @@ def registered(heading: str) -> dict[str, str]:
     module, variable = REGISTRIES[heading]
     body = ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body
     docs = {node.name: ast.get_docstring(node) or "" for node in body if isinstance(node, ast.FunctionDef)}
-    for node in body:
-        target = node.targets[0] if isinstance(node, ast.Assign) else getattr(node, "target", None)
-        if isinstance(target, ast.Name) and target.id == variable and isinstance(node.value, ast.Dict):
-            pairs = zip(node.value.keys, node.value.values, strict=True)
-            return {key.value: docs[item.id].split("\n")[0] for key, item in pairs}  # type: ignore[union-attr]
-    raise LookupError(f"{module} defines no {variable}")
+    tables = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == variable]
+    if not tables or not isinstance(tables[0], ast.Dict):
+        raise LookupError(f"{module} defines no {variable}")
+    pairs = zip(tables[0].keys, tables[0].values, strict=True)
+    return {ast.literal_eval(key): docs[ast.unparse(item)].split("\n")[0] for key, item in pairs if key}
 
 
 def _load(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...]) -> dict[str, Any]:
     path = card_path(name, kind, beside)
-    if path in trail:
-        raise SpecError(str(path), "refers to itself", " → ".join(step.name for step in (*trail, path)))
+    place = str(path) if is_file_name(name) else name
+    if path.resolve() in trail or len(trail) > MAX_TRAIL:
+        steps = " → ".join(step.name for step in (*trail[:MAX_TRAIL], path))
+        fact = "refers to itself" if path.resolve() in trail else f"is the end of more than {MAX_TRAIL} references"
+        raise SpecError(place, fact, steps)
     raw = read_yaml(path)
-    return _resolve(raw, path.parent, (*trail, path), kind) | {"name": raw.get("name", path.stem)}
+    try:
+        card = _resolve(raw, path.parent, (*trail, path.resolve()), kind)
+    except PimsimError as error:
+        raise error.within(place, ": ") from None
+    if "base" in raw and "description" not in raw:
+        card.pop("description", None)  # which describes the base
+    return card | {"name": raw.get("name", path.stem)}
 
 
-def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str = "", depth: int = 0) -> Any:
-    """Fill in the cards that `data` refers to; `kind` is what data itself describes."""
-    if depth > MAX_DEPTH:
-        raise SpecError(str(trail[-1]) if trail else "", f"is nested more than {MAX_DEPTH} deep")
-    if isinstance(data, str) and kind in FOLDERS and depth:
-        return _load(data, kind, beside, trail)
+def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str = "", where: str = "") -> Any:
+    """Fill in the cards that `data` refers to; `kind` is what data itself describes, `where` its path in the card."""
+    if isinstance(data, str) and kind in FOLDERS and where:
+        return _referred(data, kind, beside, trail, where)
     if not isinstance(data, Mapping):
         return data
-    own = {key: _resolve(value, beside, trail, str(key), depth + 1) for key, value in data.items() if key != "base"}
+    inside = f"{where}." if where else ""
+    own = {
+        key: _resolve(value, beside, trail, key, inside + key) if isinstance(key, str) else value
+        for key, value in data.items()
+        if key != "base"
+    }
     if "base" not in data:
         return own
-    if kind not in FOLDERS or not isinstance(data["base"], str):
-        raise SpecError(
-            "base", f"expected the name of a card, got {data['base']!r}" if kind in FOLDERS else "unknown key"
-        )
-    return _merged(_load(data["base"], kind, beside, trail), own)
+    if kind not in FOLDERS:
+        raise SpecError(f"{inside}base", "unknown key", f"Only a card has a base: {', '.join(FOLDERS)}.")
+    if not isinstance(data["base"], str):
+        raise SpecError(f"{inside}base", f"expected the name of a card, got {quoted(data['base'])}")
+    return _merged(_referred(data["base"], kind, beside, trail, f"{inside}base"), own)
+
+
+def _referred(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...], where: str) -> dict[str, Any]:
+    """The card that a value names; an error in it says where it is referred to."""
+    try:
+        return _load(name, kind, beside, trail)
+    except PimsimError as error:
+        raise error.within(where, ": ") from None
 
 
 def _merged(card: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -151,9 +175,13 @@ def _merged(card: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(card)
     for key, value in changes.items():
         old = result.get(key)
-        both = isinstance(old, dict) and isinstance(value, Mapping)
-        same = both and value.get("model", old.get("model")) == old.get("model")
-        result[key] = _merged(old, value) if same else value
+        if (
+            isinstance(old, dict)
+            and isinstance(value, Mapping)
+            and value.get("model", old.get("model")) == old.get("model")
+        ):
+            value = _merged(old, value)
+        result[key] = value
     return result
 
 
@@ -161,7 +189,8 @@ def _replaced(data: Any, path: list[str], value: Any, whole: str) -> Any:
     if not path:
         return value
     if not isinstance(data, Mapping):
-        raise SpecError(whole, f"there is nothing to set {path[0]!r} in")
+        outer = whole.removesuffix("." + ".".join(path))
+        raise SpecError(whole, "cannot be set", f"{outer} is {quoted(data)}, which has no values inside.")
     head, *rest = path
     inner = data.get(head, {} if rest else None)
     if rest and isinstance(inner, str) and head in FOLDERS:
@@ -181,15 +210,14 @@ def _describe(path: Path) -> str:
 
 def _exported(package: Path) -> dict[str, str]:
     """The concrete classes a package exports, with the first line of their docstrings, read without importing them."""
-    lines = ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body
-    imports = [line for line in lines if isinstance(line, ast.ImportFrom) and line.module]
-    modules = {line.module: [alias.name for alias in line.names] for line in imports}
     found = {}
-    for module, names in modules.items():
-        body = ast.parse((package / f"{module.rsplit('.', 1)[-1]}.py").read_text(encoding="utf-8")).body
-        for node in body:
-            if isinstance(node, ast.ClassDef) and node.name in names and _is_component(node):
-                found[node.name] = (ast.get_docstring(node) or "").split("\n")[0]
+    for line in ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(line, ast.ImportFrom) and line.module:
+            names = [alias.name for alias in line.names]
+            module = package / f"{line.module.rsplit('.', 1)[-1]}.py"
+            for node in ast.parse(module.read_text(encoding="utf-8")).body:
+                if isinstance(node, ast.ClassDef) and node.name in names and _is_component(node):
+                    found[node.name] = (ast.get_docstring(node) or "").split("\n")[0]
     return found
 
 
@@ -197,19 +225,3 @@ def _is_component(node: ast.ClassDef) -> bool:
     """Whether a class is a concrete spec: the child of an abstract one, and not itself abstract."""
     bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
     return not node.name.startswith("Abstract") and any(base.startswith("Abstract") for base in bases)
-
-
-class _CardLoader(yaml.SafeLoader):
-    """Safe loading, without aliases (a page of them can stand for gigabytes) and without silent duplicate keys."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
-            raise yaml.MarkedYAMLError(problem="aliases (*name) are not accepted in a card", problem_mark=mark)
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep=deep)
-        if len(mapping) < len(node.value):
-            raise yaml.MarkedYAMLError(problem="a key appears twice", problem_mark=node.start_mark)
-        return mapping

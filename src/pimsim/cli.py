@@ -1,15 +1,17 @@
 """The command line: one function a command."""
 
+import io
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pimsim.errors import PimsimError
+from pimsim.errors import FileError, PimsimError, os_fact
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -21,17 +23,17 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI
 EXAMPLES = """
 [bold]Examples[/]
 
-  pimsim run isaac-lenet5                                         the main job: accuracy and cost, into results/
+  pimsim run isaac-lenet5                    accuracy and cost, into results/
 
-  pimsim run isaac-lenet5 --set chip.core.adc.bits=7              one bit less in every converter
+  pimsim run isaac-lenet5 --set chip.core.adc.bits=7 -o seven.h5
 
-  pimsim run isaac-lenet5 --set trials=10 --set "chip.core.device.programming_noise=25 uS"
+  pimsim run isaac-lenet5 --set "chip.core.device.programming_noise=25 uS"
 
-  pimsim show isaac-ce                                            a chip: peak figures and their sources
+  pimsim show isaac-ce                       a chip, with its sources
 
-  pimsim list devices                                             what there is to choose from
+  pimsim list devices                        what there is to choose from
 
-  pimsim check my-chip.yaml                                       every problem in a file, without running
+  pimsim check my-chip.yaml                  every problem in a file
 """
 
 
@@ -70,7 +72,7 @@ def run(
         output = Path("results") / f"{plan.name}.h5"
         output.parent.mkdir(exist_ok=True)
     check_target(output)
-    with _progress() as progress:
+    with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
     _print(result_summary(result), as_json)
@@ -137,23 +139,49 @@ def check(
     _quiet_jax()
     from pimsim.show import check_file
 
-    problems = [problem for file in files for problem in check_file(file)]
-    for problem in problems:
-        _complain(problem)
-    if problems:
+    found = {file: check_file(file) for file in files}
+    for file, problems in found.items():
+        for problem in problems:
+            _complain(problem)
+        if not problems:
+            print(f"{file}: ok")
+    if any(found.values()):
         raise typer.Exit(2)
-    print("\n".join(f"{file}: ok" for file in files))
 
 
 def main() -> None:
     """Run the command line; a PimsimError becomes its message and exit status 2."""
+    _open_streams()
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except PimsimError as error:
         _complain(error)
         sys.exit(2)
-    except BrokenPipeError:  # the reader of our output has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # which would complain again at exit
+        if not isinstance(error, BrokenPipeError):  # the reader of our output may go when it has read enough
+            _complain(FileError(str(error.filename or "standard output"), os_fact(error)))
+            sys.exit(2)
+
+
+def _open_streams() -> None:
+    """Something to print to, which takes any character: a µ must not end a run on a terminal that has none."""
+    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+@contextmanager
+def _within(place: str) -> Iterator[None]:
+    """Errors inside are errors in `place`."""
+    try:
+        yield
+    except PimsimError as error:
+        raise error.within(place, ": ") from None
 
 
 def _complain(error: PimsimError) -> None:
@@ -189,7 +217,8 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
 def _console(stderr: bool = False) -> Any:
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, width=None if sys.stdout.isatty() else 110)
+    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
+    return Console(stderr=stderr, highlight=False, width=None if is_terminal else 110)
 
 
 class _progress:

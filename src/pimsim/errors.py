@@ -13,7 +13,9 @@ An error has a place, a fact and a remedy. Whoever knows the fact raises it; the
 
 import difflib
 from collections.abc import Iterable
-from typing import Self
+from typing import TypeVar
+
+E = TypeVar("E", bound="PimsimError")
 
 QUOTED = 60
 """Characters of the user's own text that an error repeats."""
@@ -32,7 +34,7 @@ class PimsimError(Exception):
         head = f"{self.place}: {self.fact}" if self.place else self.fact
         return f"{head}\n  {self.remedy}" if self.remedy else head
 
-    def within(self, place: str, separator: str = ".") -> Self:
+    def within(self: E, place: str, separator: str = ".") -> E:
         """The same error, seen from one level further out."""
         inner = f"{place}{separator}{self.place}" if self.place else place
         return type(self)(inner, self.fact, self.remedy)

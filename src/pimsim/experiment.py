@@ -1,5 +1,6 @@
 """One experiment: a network, its data, a chip, and how the one is put on the other."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -7,14 +8,17 @@ from typing import Any, TypeVar
 import equinox as eqx
 
 from pimsim.accounting import Charging
-from pimsim.catalog import apply_overrides, card_path, load_card, parse_yaml, registered
+from pimsim.cardfile import parse_yaml
+from pimsim.catalog import apply_overrides, load_card, registered
 from pimsim.chip import Chip
 from pimsim.devices import AbstractDevice
-from pimsim.errors import SpecError, nearest, require
+from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.mapping import Replicate
+from pimsim.network.datasets import Dataset
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
+MAX_TRIALS = 100_000
 
 
 class Calibration(AbstractSpec):
@@ -41,6 +45,7 @@ class Experiment(AbstractSpec):
     """Everything one run depends on."""
 
     name: str
+    """Also of the result file."""
     chip: Chip
     network: str
     dataset: str = "mnist"
@@ -54,48 +59,59 @@ class Experiment(AbstractSpec):
     charging: Charging = eqx.field(default_factory=Charging)
 
     def __check_init__(self):
+        if not re.fullmatch(r"[^\s./\\][^\x00-\x1f/\\]{0,59}", self.name):
+            fact = f"must be usable as the name of a file, got {quoted(self.name)}"
+            raise SpecError("name", fact, "At most 60 characters, none of them a slash.")
         for field in ("network", "dataset"):
             name, names = getattr(self, field), registered(f"{field}s")
             if name not in names:
-                raise SpecError(field, f"no {field} is called {name!r}", nearest(name, names))
+                raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
         require("samples", self.samples, 1)
-        require("trials", self.trials, 1)
+        require("trials", self.trials, 1, MAX_TRIALS)
         require("seed", self.seed, 0, 2**32 - 1)
 
+    def require_images(self, data: Dataset) -> None:
+        """Raise SpecError unless the data set has the images to test and to calibrate with."""
+        for field, images, kind, asked in (
+            ("samples", data.test_images, "test", self.samples),
+            ("calibration.images", data.train_images, "training", self.calibration.images),
+        ):
+            if asked > len(images):
+                raise SpecError(field, f"{data.name} has {len(images)} {kind} images, got {quoted(asked)}")
 
-def load_experiment(name: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
+
+def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """The experiment of a card or a .yaml file, with values replaced at dotted paths.
 
         load_experiment("isaac-lenet5", {"trials": 16, "chip.core.device.programming_noise": "2 uS"})
 
-    Raises SpecError, CardNotFound or FileError, with the file and the path inside it as place.
+    Raises SpecError, CardNotFound or FileError, with the card and the path inside it as place.
     """
     return _load(name, "experiment", Experiment, overrides)
 
 
-def load_chip(name: str, overrides: Mapping[str, Any] | None = None) -> Chip:
+def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:
     """The chip of a card or a .yaml file."""
     return _load(name, "chip", Chip, overrides)
 
 
-def load_device(name: str, overrides: Mapping[str, Any] | None = None) -> AbstractDevice:
+def load_device(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractDevice:
     """The cell of a card or a .yaml file."""
     return _load(name, "device", AbstractDevice, overrides)
 
 
 def parse_experiment(text: str, place: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """The experiment in a YAML text, such as a result file holds."""
+    card = parse_yaml(text, place)
     try:
-        return from_data(apply_overrides(parse_yaml(text, place), overrides or {}), Experiment)
-    except SpecError as error:
-        raise error if error.place == place else error.within(place, ": ") from None
-
-
-def _load(name: str, kind: str, form: type[T], overrides: Mapping[str, Any] | None) -> T:
-    path = card_path(name, kind)
-    card = load_card(name, kind)
-    try:
-        return from_data(apply_overrides(card, overrides or {}, path.parent), form)
-    except SpecError as error:
-        place = name if Path(name).suffix else path.stem
+        return from_data(apply_overrides(card, overrides or {}), Experiment)
+    except PimsimError as error:
         raise error.within(place, ": ") from None
+
+
+def _load(name: str | Path, kind: str, form: type[T], overrides: Mapping[str, Any] | None) -> T:
+    card = load_card(str(name), kind)
+    try:
+        return from_data(apply_overrides(card, overrides or {}), form)
+    except PimsimError as error:
+        raise error.within(str(name), ": ") from None

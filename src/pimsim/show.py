@@ -1,22 +1,28 @@
 """What `pimsim show` and `pimsim check` say about cards and results."""
 
+import dataclasses
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
 
-from pimsim.catalog import cards, read_yaml
+from pimsim.cardfile import read_yaml
+from pimsim.catalog import card_path, cards, is_file_name, reference, unknown
 from pimsim.chip import Chip
-from pimsim.errors import CardNotFound, PimsimError, nearest
-from pimsim.experiment import Experiment, load_chip, load_device, load_experiment
+from pimsim.devices import AbstractDevice
+from pimsim.errors import PimsimError, SpecError
+from pimsim.experiment import Experiment, load_chip, load_device, load_experiment, parse_experiment
 from pimsim.mapping import place
+from pimsim.network.datasets import load_dataset
 from pimsim.network.zoo import load_topology
 from pimsim.results import chip_summary, read_result, result_summary
-from pimsim.spec import AbstractSpec, sources, to_data
+from pimsim.spec import AbstractSpec, sources, to_data, variants
 from pimsim.tables import chip_table, result_table, source_table, titled, value_table
 
 LOADERS = {"experiment": load_experiment, "chip": load_chip, "device": load_device}
+FORMS = {"experiment": Experiment, "chip": Chip, "device": AbstractDevice}
 
 Shown = tuple[dict[str, Any], Callable[[], RenderableType]]
 """The JSON object, and a function that draws the same as a table."""
@@ -25,13 +31,10 @@ Shown = tuple[dict[str, Any], Callable[[], RenderableType]]
 def show(name: str, overrides: Mapping[str, Any]) -> Shown:
     """A card or a result file, whichever the name means."""
     if name.endswith(".h5"):
-        result = read_result(name)
-        summary = result_summary(result)
-        stated = dict(zip(result.specification.card.tolist(), result.specification.source.tolist(), strict=True))
-        return summary | {"sources": stated}, lambda: Group(result_table(summary), source_table(stated))
+        return show_result(name, overrides)
     card = load_any(name, overrides)
     if isinstance(card, Experiment):
-        return show_experiment(card)
+        return show_experiment(card, name, overrides)
     stated = sources(card)
     if isinstance(card, Chip):
         summary = chip_summary(card)
@@ -41,55 +44,85 @@ def show(name: str, overrides: Mapping[str, Any]) -> Shown:
     return data | {"sources": stated}, lambda: Group(value_table(title, flatten(data)), source_table(stated))
 
 
-def show_experiment(experiment: Experiment) -> Shown:
+def show_result(name: str, overrides: Mapping[str, Any]) -> Shown:
+    """A result, with the sources of every number that went into it."""
+    if overrides:
+        raise SpecError("--set", f"{name} is a result, which nothing changes", f"Run it again: pimsim run {name}")
+    result = read_result(name)
+    summary = result_summary(result)
+    stated = dict(zip(result.specification.card.tolist(), result.specification.source.tolist(), strict=True))
+    return summary | {"sources": stated}, lambda: Group(result_table(summary), source_table(stated))
+
+
+def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, Any]) -> Shown:
     """The experiment's own settings, and what it changes in the chip it names."""
     data = to_data(experiment)
-    chip = data.pop("chip")
-    changes = {}
-    if experiment.chip.name in cards("chip"):
-        chip = experiment.chip.name
-        changes = difference(to_data(load_chip(chip)), to_data(experiment.chip))
+    chip, changes = data.pop("chip"), {}
+    named = overrides.get("chip", reference(name, "experiment", "chip"))
+    if isinstance(named, str):
+        changes = difference(to_data(load_chip(named)), chip)
         changes = {f"chip.{path}": value for path, value in changes.items()}
-    settings = flatten({"chip": chip} | data)
+    settings = flatten({"chip": named if isinstance(named, str) else chip} | data)
     summary = {"experiment": experiment.name, "settings": settings, "changes": changes}
     tables = [value_table(titled(experiment.name, experiment.description), settings)]
     if changes:
-        tables.append(value_table(f"changed in {chip}", changes))
+        tables.append(value_table(f"changed in {named}", changes))
     return summary, lambda: Group(*tables)
 
 
 def load_any(name: str, overrides: Mapping[str, Any]) -> AbstractSpec:
     """The experiment, chip or device of a name; a .yaml file is what its keys say."""
-    if name.endswith((".yaml", ".yml")):
-        return LOADERS[kind_of_file(Path(name))](name, overrides)
+    if is_file_name(name):
+        return LOADERS[kind_of_file(card_path(name, "experiment"))](name, overrides)
     kinds = [kind for kind in LOADERS if name in cards(kind)]
     if not kinds:
-        known = [card for kind in LOADERS for card in cards(kind)]
-        raise CardNotFound("", f"no experiment, chip or device is called {name!r}", nearest(name, known))
+        raise unknown(name, list(LOADERS))
     return LOADERS[kinds[0]](name, overrides)
 
 
-def kind_of_file(path: Path) -> str:
-    """Whether a card describes an experiment, a chip or a device."""
+def kind_of_file(path: Path, seen: frozenset[Path] = frozenset()) -> str:
+    """Whether a card describes an experiment, a chip or a device: what its base does, or most of its own keys."""
     data = read_yaml(path)
-    keys = set(data)
-    for kind in LOADERS:
-        if data.get("base") in cards(kind):
-            return kind
-    if keys & {"chip", "network"}:
-        return "experiment"
-    return "chip" if keys & {"tile", "core", "mesh_rows"} else "device"
+    base = data.get("base")
+    if isinstance(base, str) and is_file_name(base):
+        below = (path.parent / base).resolve()
+        if os.path.isfile(below) and below not in seen:
+            return kind_of_file(below, seen | {below})
+    shipped = [kind for kind in LOADERS if base in list(cards(kind))]
+    return shipped[0] if shipped else max(FORMS, key=lambda kind: len(data.keys() & keys_of(FORMS[kind])))
+
+
+def keys_of(form: type) -> set[str]:
+    """The keys that a card of this form may have, whichever model it names."""
+    fields = {field.name for model in variants(form).values() for field in dataclasses.fields(model)}
+    return fields | {"model"} if form is AbstractDevice else fields
 
 
 def check_file(name: str) -> list[PimsimError]:
-    """Every problem of one card, including whether an experiment's network can be placed as it asks."""
+    """Every problem of a card, or of the experiment in a result, to the images and arrays that it asks for."""
     try:
-        card = load_any(name, {})
-        if isinstance(card, Experiment):
-            place(load_topology(card.network).ops(), card.chip, card.mapping.replicate)
+        if name.endswith(".h5"):
+            card = parse_experiment(read_result(name).specification.yaml, name)
+        else:
+            card = load_any(name, {})
     except PimsimError as error:
         return [error]
-    return []
+    problems = []
+    if isinstance(card, Experiment):
+        for check in (check_images, check_placement):
+            try:
+                check(card)
+            except PimsimError as error:
+                problems.append(error.within(name, ": "))
+    return problems
+
+
+def check_images(experiment: Experiment) -> None:
+    experiment.require_images(load_dataset(experiment.dataset))
+
+
+def check_placement(experiment: Experiment) -> None:
+    place(load_topology(experiment.network).ops(), experiment.chip, experiment.mapping.replicate)
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:

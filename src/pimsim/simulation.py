@@ -5,7 +5,6 @@ import time
 import jax
 
 from pimsim.accounting import account
-from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Progress, infer
 from pimsim.mapping import place
@@ -24,9 +23,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     """
     chip, clock = experiment.chip, _Clock()
     network, data = load_network(experiment.network), load_dataset(experiment.dataset)
-    if experiment.samples > len(data.test_images):
-        fact = f"{experiment.dataset} has {len(data.test_images)} test images, got {experiment.samples}"
-        raise SpecError("samples", fact)
+    experiment.require_images(data)
     images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
     clock.lap("load")
 

@@ -9,14 +9,15 @@ import dataclasses
 import inspect
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import cattrs
 import equinox as eqx
 from cattrs.gen import make_dict_structure_fn
 
-from pimsim.errors import PimsimError, SpecError, nearest
+from pimsim.errors import QUOTED, PimsimError, SpecError, nearest, quoted
 from pimsim.units import parse, unit_of
 
 T = TypeVar("T")
@@ -37,15 +38,16 @@ class AbstractSpec(eqx.Module):
 class SpecProblems(SpecError):
     """Several problems of one description, found together."""
 
-    def __init__(self, problems: list[SpecError]):
+    def __init__(self, problems: Sequence[PimsimError]):
         super().__init__("", "; ".join(problem.fact for problem in problems))
         self.problems = problems
+        self.args = (problems,)  # from which a copy in another process is built
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.problems))
 
     def within(self, place: str, separator: str = ".") -> "SpecProblems":
-        return SpecProblems([problem.within(place, separator) for problem in self.problems])  # type: ignore[misc]
+        return type(self)([problem.within(place, separator) for problem in self.problems])
 
 
 def from_data(data: object, kind: type[T]) -> T:
@@ -111,10 +113,10 @@ def _structure_variant(data: object, kind: type) -> Any:
     """Build the class that `model` names."""
     known = variants(kind)
     if not isinstance(data, Mapping):
-        raise SpecError("", f"expected a mapping with `model`, got {_show(data)}", nearest("", known))
+        raise SpecError("", f"expected a mapping with `model`, got {quoted(data)}", nearest("", known))
     name = data.get("model")
-    if name not in known:
-        fact = "is missing" if name is None else f"unknown model {name!r}"
+    if not isinstance(name, str) or name not in known:
+        fact = "is missing" if name is None else f"unknown model {quoted(name)}"
         raise SpecError("model", fact, nearest(str(name), known))
     return _CONVERTER.structure(data, known[name])
 
@@ -125,94 +127,100 @@ def _structure_module(kind: type) -> Any:
 
     def structure(data: object, _: type) -> Any:
         if not isinstance(data, Mapping):
-            raise SpecError("", f"expected a mapping, got {_show(data)}", f"Its keys: {', '.join(names)}.")
+            raise SpecError("", f"expected a mapping, got {quoted(data)}", f"Its keys: {', '.join(names)}.")
         if data.get("model", kind.__name__) != kind.__name__:
-            raise SpecError("model", f"must be {kind.__name__} here, got {data['model']!r}")
+            raise SpecError("model", f"must be {kind.__name__} here, got {quoted(data['model'])}")
         return fill({key: value for key, value in data.items() if key != "model"}, kind)
 
     return structure
 
 
 def _structure_union(data: object, kind: Any) -> Any:
-    """The first member of the union that accepts the data; otherwise the complaint of the best fitting one."""
-    options = get_args(kind)
-    mapping = [option for option in options if get_origin(option) in (dict, Mapping) or _is_spec_like(option)]
-    for option in mapping if isinstance(data, Mapping) else [o for o in options if o not in mapping]:
-        return _CONVERTER.structure(data, option)
-    raise SpecError("", f"got {_show(data)}, expected " + " or ".join(_name(option) for option in options))
+    """The first member of the union that accepts the data; where only one can be meant, its own complaint."""
+    meant = [option for option in get_args(kind) if _is_mapping(option) == isinstance(data, Mapping)]
+    if len(meant) == 1:
+        return _CONVERTER.structure(data, meant[0])
+    for option in meant:
+        with suppress(SpecError, cattrs.BaseValidationError):
+            return _CONVERTER.structure(data, option)
+    raise SpecError("", f"expected {' or '.join(map(_name, get_args(kind)))}, got {quoted(data)}")
 
 
-def _is_spec_like(kind: object) -> bool:
-    return _is_abstract(kind) or _is_concrete(kind)
+def _is_mapping(kind: object) -> bool:
+    """Whether YAML writes this kind of thing as a mapping."""
+    return get_origin(kind) in (dict, Mapping) or _is_abstract(kind) or _is_concrete(kind)
 
 
 def _structure_literal(data: object, kind: Any) -> Any:
     if not any(data == option and type(data) is type(option) for option in get_args(kind)):
         remedy = nearest(str(data), map(str, get_args(kind)))
-        raise SpecError("", f"must be {' or '.join(map(str, get_args(kind)))}, got {_show(data)}", remedy)
+        raise SpecError("", f"must be {' or '.join(map(str, get_args(kind)))}, got {quoted(data)}", remedy)
     return data
 
 
 def _structure_int(data: object, _: type) -> int:
     if isinstance(data, bool) or not isinstance(data, int):
-        raise SpecError("", f"expected a whole number, got {_show(data)}")
+        raise SpecError("", f"expected a whole number, got {quoted(data)}")
     return data
 
 
 def _structure_float(data: object, _: type) -> float:
-    try:  # YAML 1.1 reads 1e-3 as text
-        value = float("nan") if isinstance(data, bool) else float(data)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        value = math.nan
-    if not math.isfinite(value):
-        raise SpecError("", f"expected a number, got {_show(data)}")
-    return value
+    if isinstance(data, int | float | str) and not isinstance(data, bool):  # YAML 1.1 reads 1e-3 as text
+        with suppress(ValueError, OverflowError):
+            if math.isfinite(value := float(data)):
+                return value
+    raise SpecError("", f"expected a number, got {quoted(data)}")
 
 
 def _structure_bool(data: object, _: type) -> bool:
     if not isinstance(data, bool):
-        raise SpecError("", f"expected true or false, got {_show(data)}")
+        raise SpecError("", f"expected true or false, got {quoted(data)}")
     return data
 
 
 def _structure_text(data: object, _: type) -> str:
     if not isinstance(data, str):
-        raise SpecError("", f"expected text, got {_show(data)}")
+        raise SpecError("", f"expected text, got {quoted(data)}")
     return data
 
 
-def _problems(error: BaseException, path: str = "") -> Iterator[SpecError]:
+def _problems(error: BaseException, path: str = "") -> Iterator[PimsimError]:
     """Flatten what cattrs collected into errors with paths."""
     for note in getattr(error, "__notes__", ()):
         name = getattr(note, "name", None) or getattr(note, "index", None)
         if name is not None:
-            path = f"{path}.{name}".lstrip(".")
+            path = _inside(path, name)
     if isinstance(error, SpecProblems):
         yield from (problem.within(path) if path else problem for problem in error.problems)
     elif isinstance(error, PimsimError):
-        yield error.within(path) if path else error  # type: ignore[misc]
+        yield error.within(path) if path else error
     elif isinstance(error, cattrs.ForbiddenExtraKeysError):
         known = [field.name for field in dataclasses.fields(error.cl)]
-        for name in sorted(map(str, error.extra_fields)):
-            yield SpecError(f"{path}.{name}".lstrip("."), "unknown key", nearest(name, known))
+        for name in sorted(error.extra_fields, key=quoted):
+            remedy = nearest(name, known) if isinstance(name, str) else ""
+            yield SpecError(_inside(path, name), "unknown key", remedy)
     elif isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
             yield from _problems(inner, path)
     elif isinstance(error, KeyError):
-        yield SpecError(f"{path}".lstrip("."), "is missing")
+        yield SpecError(path, "is missing")
     else:
         raise error
 
 
-def _show(data: object) -> str:
-    text = "nothing" if data is None else repr(data)
-    return text if len(text) <= 60 else text[:57] + "..."
+def _inside(path: str, key: object) -> str:
+    name = key[:QUOTED] if isinstance(key, str) else quoted(key)
+    return f"{path}.{name}" if path else name
 
 
 def _name(kind: Any) -> str:
+    """What a member of a union is called in an error."""
+    if unit := unit_of(kind):
+        return unit.one
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
-    return "a mapping" if get_origin(kind) in (dict, Mapping) else getattr(kind, "__name__", str(kind))
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "nothing"}
+    return "a mapping" if _is_mapping(kind) else words.get(kind, str(kind))
 
 
 def _make_converter() -> cattrs.Converter:

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.units import format_quantity
+from pimsim.units import format_quantity, readable
 
 BAR = 24
 """Characters of a full share bar."""
@@ -70,7 +70,7 @@ def source_table(sources: Mapping[str, str]) -> RenderableType:
     """Where numbers come from."""
     table = Table(box=box.SIMPLE, show_header=False)
     for path, text in sources.items():
-        table.add_row(path, Text(text))
+        table.add_row(Text(path), Text(text))
     return Group(Text("sources", style="bold"), table)
 
 
@@ -79,13 +79,14 @@ def listing_table(heading: str, entries: Mapping[str, str]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_row(Text(heading, style="bold"))
     for name, description in entries.items():
-        table.add_row(f"  {name}", Text(description, style="dim"))
+        table.add_row(Text(f"  {name}"), Text(description, style="dim"))
     return table
 
 
 def value_table(title: str, rows: Mapping[str, str]) -> RenderableType:
-    """Paths and their values."""
-    return _facts(title, [(path, value, "") for path, value in rows.items()])
+    """Paths and their values, quantities with prefixes."""
+    pretty = {path: " → ".join(map(readable, value.split(" → "))) for path, value in rows.items()}
+    return _facts(title, [(path, value, "") for path, value in pretty.items()])
 
 
 def titled(name: str, description: str) -> str:
@@ -116,7 +117,7 @@ def _shares(title: str, values: Mapping[str, float], unit: str) -> RenderableTyp
     for name, value in sorted(values.items(), key=lambda item: -item[1]):
         if value > 0:
             share = value / total
-            table.add_row(name, format_quantity(value, unit), f"{share:.1%}", "█" * round(BAR * share) or "▏")
+            table.add_row(Text(name), format_quantity(value, unit), f"{share:.1%}", "█" * round(BAR * share) or "▏")
     table.add_section()
     table.add_row("total", Text(format_quantity(total, unit), style="bold"), "", "")
     return Group(Text(title, style="bold"), table)

@@ -7,11 +7,12 @@ the reader of YAML knows what text to accept ("25 uS"), and the writer of result
 import math
 import re
 from dataclasses import dataclass
+from decimal import Decimal, DecimalException
 from typing import TYPE_CHECKING, Annotated, get_args, get_origin
 
 from jaxtyping import Float
 
-from pimsim.errors import UnitError
+from pimsim.errors import QUOTED, UnitError, quoted
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,20 @@ class Unit:
     example: str
     signed: bool = False
 
+    @property
+    def one(self) -> str:
+        """As a noun with its article."""
+        return f"{'an' if self.quantity[0] in 'aeiou' else 'a'} {self.quantity}"
 
-PREFIXES = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6,
-            "G": 1e9, "T": 1e12}  # fmt: skip
-BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+PREFIXES = {"a": 1e-18, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1.0, "k": 1e3, "M": 1e6, "G": 1e9,
+            "T": 1e12}  # fmt: skip
+SQUARED = {"n": 1e-18, "u": 1e-12, "m": 1e-6, "c": 1e-4, "": 1.0}
+SMALLEST, LARGEST = 1e-24, 1e24
+BINARY = {"": 1.0, "K": 2.0**10, "M": 2.0**20, "G": 2.0**30, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
+PLAIN = {"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u", "\N{OHM SIGN}": "ohm",
+         "\N{GREEK CAPITAL LETTER OMEGA}": "ohm", "m²": "m2"}  # fmt: skip
+"""What keyboards and papers write, and what the tables above call it."""
 
 VOLTAGE = Unit("voltage", "V", "0.2 V", signed=True)
 CURRENT = Unit("current", "A", "10 uA", signed=True)
@@ -40,6 +51,7 @@ AREA = Unit("area", "m2", "0.083 mm2")
 STORAGE = Unit("storage", "bit", "64 KB")
 BANDWIDTH = Unit("bandwidth", "bit/s", "6.4 GB/s")
 COUNT = Unit("count", "1", "1")
+SYMBOLS = ("V", "A", "S", "ohm", "s", "Hz", "J", "W", "m2", "bit", "bit/s")
 
 if TYPE_CHECKING:
     from typing import Annotated as Areas
@@ -83,8 +95,8 @@ RatePerPower = Annotated[float, Unit("power efficiency", "op/s/W", "600 Gop/s/W"
 RatePerArea = Annotated[float, Unit("area efficiency", "op/s/m2", "0.5 Top/s/m2")]
 StorageDensity = Annotated[float, Unit("storage density", "B/m2", "0.7 MB/m2")]
 
-NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-QUANTITY = re.compile(rf"({NUMBER})\s*([A-Za-zµΩ][A-Za-zµΩ0-9/]*)((?:\s*[*/]\s*{NUMBER})*)")
+NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+QUANTITY = re.compile(rf"({NUMBER})\s*([A-Za-z]+2?(?:/[A-Za-z]+2?)*)((?:\s*[*/]\s*{NUMBER})*)")
 FACTOR = re.compile(rf"([*/])\s*({NUMBER})")
 
 
@@ -98,29 +110,35 @@ def unit_of(annotation: object) -> Unit | None:
 def parse(text: object, unit: Unit) -> float:
     """A quantity in SI from text such as "25 uS", or a published figure with its arithmetic: "16 mW / 8".
 
-    Raises UnitError: no unit, another quantity's unit, not a finite number, negative where nothing negative exists.
+    The value is the float nearest to what is written: "25 uS" is 25e-6, where 25 × 1e-6 misses it by a bit.
+    Raises UnitError: no unit, another quantity's unit, negative where nothing negative exists, or so large or small
+    that nobody means it and sums of it might overflow.
     """
-    remedy = f'Write a number and its unit: "{unit.example}".'
+    expected, remedy = f"expected {unit.one}", f'Write a number and its unit: "{unit.example}".'
     if isinstance(text, int | float) and not isinstance(text, bool):
-        raise UnitError("", f"expected a {unit.quantity}, got {text}", f'Write the unit: "{_suggest(text, unit)}".')
-    match = QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
+        raise UnitError("", f"{expected}, got {quoted(text)}", f'Write the unit: "{_suggest(text, unit)}".')
+    match = QUANTITY.fullmatch(_plain(text).strip()) if isinstance(text, str) else None
     if match is None:
-        raise UnitError("", f"expected a {unit.quantity}, got {text!r}", remedy)
+        raise UnitError("", f"{expected}, got {quoted(text)}", remedy)
     number, symbol, factors = match.groups()
     scale = _scale(symbol, unit)
     if scale is None:
-        raise UnitError(
-            "", f"expected a {unit.quantity}, got {text!r}: {symbol} is not a unit of {unit.quantity}", remedy
-        )
-    value = float(number) * scale
-    for operator, factor in FACTOR.findall(factors):
-        if operator == "/" and float(factor) == 0:
-            raise UnitError("", f"{text!r} divides by zero", remedy)
-        value = value * float(factor) if operator == "*" else value / float(factor)
-    if not math.isfinite(value):
-        raise UnitError("", f"{text!r} is not a finite number", remedy)
+        fact = f"{expected}, got {quoted(text)}: {symbol[:QUOTED]} is not a unit of {unit.quantity}"
+        raise UnitError("", fact, remedy)
+    try:
+        exact = Decimal(number) * Decimal(repr(scale))
+        for operator, factor in FACTOR.findall(factors):
+            exact = exact * Decimal(factor) if operator == "*" else exact / Decimal(factor)
+    except ZeroDivisionError:
+        raise UnitError("", f"{quoted(text)} divides by zero", remedy) from None
+    except DecimalException:  # an exponent of too many digits
+        exact = Decimal("inf")
+    value = float(exact)
     if value < 0 and not unit.signed:
-        raise UnitError("", f"a {unit.quantity} must not be negative, got {text!r}")
+        raise UnitError("", f"{unit.one} must not be negative, got {quoted(text)}", remedy)
+    if exact and not SMALLEST <= abs(value) <= LARGEST:
+        fact = f"{quoted(text)} is beyond {SMALLEST:g} to {LARGEST:g} {unit.symbol}"
+        raise UnitError("", fact, remedy)
     return value
 
 
@@ -129,26 +147,38 @@ def format_quantity(value: float, unit: str, digits: int = 4) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g} {_pretty(unit)}"
     if unit == "m2":
-        prefix = next((p for p in ("m", "u", "n") if abs(value) >= 0.01 * PREFIXES[p] ** 2), "n")
-        return f"{value / PREFIXES[prefix] ** 2:.{digits}g} {_pretty(prefix)}m²"
-    for prefix, scale in sorted(PREFIXES.items(), key=lambda item: -item[1]):
-        if prefix != "µ" and abs(value) >= scale * 0.9995:
+        prefix = next((p for p in ("m", "u", "n") if abs(value) >= 0.01 * SQUARED[p]), "n")
+        return f"{value / SQUARED[prefix]:.{digits}g} {_pretty(prefix + unit)}"
+    scales = BINARY if unit == "bit" else PREFIXES
+    for prefix, scale in sorted(scales.items(), key=lambda item: -item[1]):
+        if abs(value) >= scale * 0.9995:
             return f"{value / scale:.{digits}g} {_pretty(prefix + unit)}"
     return f"{value:.{digits}g} {_pretty(unit)}"
+
+
+def readable(text: str) -> str:
+    """A quantity as YAML data hold it, "5e-07 S", with the prefix that suits it; any other text as it is."""
+    number, _, symbol = text.partition(" ")
+    try:
+        return format_quantity(float(number), symbol, 6) if symbol in SYMBOLS else text
+    except ValueError:
+        return text
+
+
+def _plain(text: str) -> str:
+    for fancy, plain in PLAIN.items():
+        text = text.replace(fancy, plain)
+    return text
 
 
 def _scale(symbol: str, unit: Unit) -> float | None:
     """What one `symbol` is in the unit's SI base, or None when it measures something else."""
     base = unit.symbol
-    symbol = symbol.replace("Ω", "ohm")
     if base in ("bit", "bit/s"):
         return _binary_scale(symbol, base)
     if not symbol.endswith(base):
         return None
-    prefix = symbol[: -len(base)]
-    if base == "m2":
-        return {"m": 1e-6, "u": 1e-12, "µ": 1e-12, "n": 1e-18, "c": 1e-4, "": 1.0}.get(prefix)
-    return PREFIXES.get(prefix)
+    return (SQUARED if base == "m2" else PREFIXES).get(symbol.removesuffix(base))
 
 
 def _binary_scale(symbol: str, base: str) -> float | None:
@@ -157,14 +187,16 @@ def _binary_scale(symbol: str, base: str) -> float | None:
     tail = base[3:]
     for name, bits in (("bit", 1), ("B", 8)):
         if symbol.endswith(name + tail):
-            power = powers.get(symbol[: -len(name + tail)])
-            return None if power is None else float(power * bits)
+            power = powers.get(symbol.removesuffix(name + tail))
+            return None if power is None else power * bits
     return None
 
 
-def _suggest(value: float, unit: Unit) -> str:
-    return f"{value:g} {unit.example.split()[-1]}" if math.isfinite(value) else unit.example
+def _suggest(value: int | float, unit: Unit) -> str:
+    if abs(value) < 1e15 and (value >= 0 or unit.signed):
+        return f"{value:g} {unit.example.split()[-1]}"
+    return unit.example  # what was given is no number that anyone means
 
 
 def _pretty(symbol: str) -> str:
-    return symbol.replace("u", "µ") if symbol.startswith("u") else symbol.replace("ohm", "Ω")
+    return re.sub("^u", "µ", symbol).replace("ohm", "Ω").replace("m2", "m²")

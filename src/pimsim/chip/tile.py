@@ -38,13 +38,9 @@ class Tile(AbstractSpec):
 
     def vector_events(self, kind: str, values: int, operands: int) -> dict[str, float]:
         """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer."""
-        events = {
-            "activation": ("activation", values),
-            "pool": ("pool", operands),
-            "add": ("addition", operands - values),
-        }
-        event, times = events.get(kind, ("", 0))
-        return {event: float(times)} if event else {}
+        if kind == "add":
+            return {"addition": float(operands - values)}
+        return {"activation": {"activation": float(values)}, "pool": {"pool": float(operands)}}.get(kind, {})
 
     def arrival_events(self, values: int, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Int, PRNGKeyArray
 
-from pimsim.errors import SpecError
+from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Conductance, Conductances
 
@@ -22,7 +22,8 @@ class AbstractDevice(AbstractSpec):
     g_max: AbstractVar[Conductance]
 
     def __check_init__(self):
-        if self.g_max <= self.g_min:
+        require("g_min", self.g_min, 0)
+        if not self.g_max > self.g_min:
             raise SpecError("g_max", f"must exceed g_min ({self.g_min:g} S), got {self.g_max:g} S")
 
     def target(self, levels: Int[Array, "*cells"], count: int) -> Conductances[Array, "*cells"]:

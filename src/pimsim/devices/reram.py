@@ -32,6 +32,7 @@ class Reram(AbstractDevice):
     name: str = "reram"
 
     def __check_init__(self):
+        require("programming_noise", self.programming_noise, 0)
         require("proportional_noise", self.proportional_noise, 0)
         require("proportional_read_noise", self.proportional_read_noise, 0)
 

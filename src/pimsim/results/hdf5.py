@@ -5,18 +5,19 @@ if there is one, otherwise a count. What is written can be opened by h5netcdf an
 """
 
 import dataclasses
+import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import h5py
 import numpy as np
+from jaxtyping import jaxtyped
 
-from pimsim.errors import FileError
+from pimsim.errors import FileError, os_fact
 from pimsim.results.record import Result
 from pimsim.units import unit_of
 
@@ -25,33 +26,43 @@ FORMAT_VERSION = 1
 
 T = TypeVar("T")
 
+_UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, ArithmeticError, MemoryError)
+"""What h5py raises over a file that is damaged or holds something else."""
+
 
 def write_result(result: Result, path: str | Path) -> Path:
     """Write a result file, atomically: the target is the old file or the whole new one, whenever it stops.
 
-    Raises FileError where the folder does not exist or cannot be written.
+    Raises FileError where the folder does not exist, cannot be written or is full.
     """
     path = check_target(path)
-    with _replacing(path) as scratch, h5py.File(scratch, "w", track_order=True) as file:
+    image = io.BytesIO()  # the HDF5 library itself does not survive a full disk
+    with h5py.File(image, "w", track_order=True) as file:
         file.attrs["format"] = FORMAT
         file.attrs["format_version"] = FORMAT_VERSION
         for field in dataclasses.fields(result.provenance):
             file.attrs[field.name] = getattr(result.provenance, field.name)
         for name, kind in get_type_hints(Result, include_extras=True).items():
             _write_record(file.create_group(name, track_order=True), getattr(result, name), kind)
+    try:
+        _replace(path, image.getbuffer())
+    except OSError as error:
+        remedy = "What was there is unchanged. Make room, or name a file elsewhere: -o FILE.h5"
+        raise FileError(str(path), f"cannot be written: {os_fact(error)}", remedy) from None
     return path
 
 
 def read_result(path: str | Path) -> Result:
     """The result in a file that `write_result` wrote. Raises FileError for anything else."""
     path = Path(path)
-    if not path.is_file():
-        raise FileError(str(path), "no such file")
+    if not os.path.isfile(path):
+        fact = "is a folder" if os.path.isdir(path) else "no such file"
+        raise FileError(str(path), fact, "`pimsim run EXPERIMENT -o FILE.h5` writes a result.")
     try:
         with h5py.File(path, "r") as file:
             _check_format(file, path)
             return _read_record(file, Result)
-    except (OSError, KeyError, ValueError) as error:
+    except _UNREADABLE as error:
         raise FileError(
             str(path), f"is not a whole HDF5 result: {_first_line(error)}", "Run the experiment again."
         ) from None
@@ -60,27 +71,32 @@ def read_result(path: str | Path) -> Result:
 def check_target(path: str | Path) -> Path:
     """The path, if a result can be written there; called before a run, so that none is lost for want of a folder."""
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         raise FileError(str(path), "is a folder", "Name a file: -o FILE.h5")
-    if not path.parent.is_dir():
+    if path.suffix != ".h5":
+        raise FileError(str(path), "does not end in .h5, by which results are known", f"Try {path}.h5")
+    if not os.path.isdir(path.parent):
         raise FileError(str(path), f"there is no folder {path.parent}", f"Make it first: mkdir -p {path.parent}")
     try:
         tempfile.TemporaryFile(dir=path.parent).close()
+        with suppress(FileNotFoundError):
+            path.lstat()  # raises for a name that no file can have
     except OSError as error:
-        raise FileError(str(path), f"cannot write into {path.parent}: {(error.strerror or '').lower()}") from None
+        raise FileError(
+            str(path), f"cannot be written: {os_fact(error)}", "Name a file elsewhere: -o FILE.h5"
+        ) from None
     return path
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """A file to fill, which takes the place of `path` when it is complete and on the disk."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
+def _replace(path: Path, content: memoryview) -> None:
+    """Put the content in the place of a file: written beside it, flushed to the disk, then renamed."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
     scratch = Path(name)
     try:
-        yield scratch
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(handle)
         scratch.chmod(0o666 & ~_umask())
         scratch.replace(path)
     finally:
@@ -93,43 +109,62 @@ def _umask() -> int:
     return mask
 
 
-def _write_record(group: h5py.Group, record: Any, kind: type) -> None:
+def _write_record(group: h5py.Group, record: Any, kind: Any) -> None:
     hints = get_type_hints(kind, include_extras=True)
+    axes = {}
     for name, hint in hints.items():
-        if dataclasses.is_dataclass(hint):
-            _write_record(group.create_group(name, track_order=True), getattr(record, name), hint)
-            continue
         value = getattr(record, name)
+        if dataclasses.is_dataclass(hint):
+            _write_record(group.create_group(name, track_order=True), value, hint)
+            continue
         text = h5py.string_dtype() if isinstance(value, str) or np.asarray(value).dtype.kind in "UO" else None
         data = group.create_dataset(name, data=np.asarray(value, dtype=object) if text else value, dtype=text)
         unit = unit_of(hint)
         data.attrs["units"] = unit.symbol if unit else "1"
-    axes = {axis for hint in hints.values() for axis in _axes(hint)}
-    for axis in sorted(axes):
-        if axis not in group:
-            length = next(group[n].shape[_axes(h).index(axis)] for n, h in hints.items() if axis in _axes(h))
-            group.create_dataset(axis, data=np.arange(length)).attrs["units"] = "1"
-        group[axis].make_scale(axis)
+        axes |= dict(zip(_axes(hint), data.shape, strict=True))
+    scales = {axis: _scale(group, axis, length) for axis, length in sorted(axes.items())}
     for name, hint in hints.items():
         for position, axis in enumerate(_axes(hint)):
             if name != axis:
-                group[name].dims[position].attach_scale(group[axis])
+                _dataset(group, name).dims[position].attach_scale(scales[axis])
+
+
+def _scale(group: h5py.Group, axis: str, length: int) -> h5py.Dataset:
+    """The scale of an axis: the field of the same name if there is one, otherwise a count."""
+    if axis not in group:
+        group.create_dataset(axis, data=np.arange(length)).attrs["units"] = "1"
+    scale = _dataset(group, axis)
+    scale.make_scale(axis)
+    return scale
 
 
 def _read_record(group: h5py.Group, kind: type[T]) -> T:
-    values = {}
-    for name, hint in get_type_hints(kind, include_extras=True).items():
-        if dataclasses.is_dataclass(hint):
-            values[name] = _read_record(group[name], hint)  # type: ignore[arg-type]
-            continue
-        data = group[name]
-        raw = data.asstr()[()] if h5py.check_string_dtype(data.dtype) else data[()]
-        values[name] = (raw.astype(str) if raw.dtype == object else raw) if _axes(hint) else _scalar(raw)
+    """A record, after a check that each value is what the annotation says; an axis has one length in all of them."""
+    values: dict[str, Any] = {}
+    with jaxtyped("context"):
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            if dataclasses.is_dataclass(hint):
+                inner = group[name]
+                if not isinstance(inner, h5py.Group):
+                    raise TypeError(f"{name} is no group")
+                values[name] = _read_record(inner, hint)  # type: ignore[arg-type]
+                continue
+            data, form = _dataset(group, name), get_args(hint)[0] if get_origin(hint) is Annotated else hint
+            raw: Any = data.asstr()[()] if h5py.check_string_dtype(data.dtype) else data[()]
+            if _axes(hint):
+                values[name] = raw.astype(str) if raw.dtype == object else raw
+            else:
+                values[name] = raw.item() if isinstance(raw, np.generic) else raw
+            if not isinstance(values[name], form):
+                raise TypeError(f"{data.name} is not {getattr(form, '__name__', form)}")
     return kind(**values)
 
 
-def _scalar(raw: Any) -> Any:
-    return raw.item() if isinstance(raw, np.generic) else raw
+def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+    data = group[name]
+    if not isinstance(data, h5py.Dataset):
+        raise TypeError(f"{name} is no dataset")
+    return data
 
 
 def _axes(hint: Any) -> list[str]:
@@ -139,9 +174,10 @@ def _axes(hint: Any) -> list[str]:
 
 
 def _check_format(file: h5py.File, path: Path) -> None:
-    if file.attrs.get("format") != FORMAT:
-        raise FileError(str(path), "is HDF5, but not a pimsim result")
-    found = int(file.attrs.get("format_version", 0))
+    if str(file.attrs.get("format")) != FORMAT:
+        remedy = "`pimsim run EXPERIMENT -o FILE.h5` writes a result."
+        raise FileError(str(path), "is HDF5, but not a pimsim result", remedy)
+    found = int(str(file.attrs["format_version"]))
     if found > FORMAT_VERSION:
         remedy = f"It was written by pimsim {file.attrs.get('pimsim', 'of a later version')}; upgrade yours."
         raise FileError(str(path), f"has format version {found}, this pimsim reads up to {FORMAT_VERSION}", remedy)

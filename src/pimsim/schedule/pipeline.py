@@ -13,6 +13,9 @@ from pimsim.network.ops import MatrixOp, VectorOp
 from pimsim.schedule.traffic import Edge
 from pimsim.units import Time, Times
 
+ROUNDING = 1e-6
+"""Cycles by which sums of fractions of a cycle may be off."""
+
 
 @dataclass(frozen=True)
 class Timeline:
@@ -43,20 +46,15 @@ def schedule(
         start[v] = max(arrival[need(v)], start[v - R] + interval)
 
     Vector v runs on copy v mod R. Results are delivered in raster order: a vector has arrived when all before it have.
-    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links.
+    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links, which
+    each tensor has to itself on its way; the interval is no shorter than all of them together take.
     """
     cycle = chip.core.cycle
-    crossing = {(edge.producer, edge.consumer) for edge in edges if edge.link_bits}
+    crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
     arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
     spans, busy = [], []
-    widths = {op.layer: op.width for op in ops}
     for op in ops:
-        sources = [
-            transfer(arrived[name], widths[name] * chip.core.input_bits, chip)
-            if (name, op.layer) in crossing
-            else arrived[name]
-            for name in op.inputs
-        ]
+        sources = [transfer(arrived[name], crossing.get((name, op.layer), 0.0), chip) for name in op.inputs]
         ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)
         depth = load = 0
         begin = ready
@@ -93,12 +91,17 @@ def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[
     return (np.maximum.accumulate(by_copy - lag, axis=0) + lag).ravel()[: len(ready)]
 
 
-def transfer(finished: Int[np.ndarray, " vector"], bits: int, chip: Chip) -> Int[np.ndarray, " vector"]:
-    """When vectors of `bits` that cross to another chip have arrived there, one after the other."""
-    cycles = math.ceil(bits / chip.link.bandwidth / chip.core.cycle)
-    return paced(finished, 1, cycles) + cycles
+def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> Int[np.ndarray, " vector"]:
+    """When vectors of a tensor of which `bits` leave for other chips have arrived, one after the other.
+
+    Several vectors share a cycle where they are short: each takes its part of the link's time, to the bit.
+    """
+    each = bits / len(finished) / chip.link.bandwidth / chip.core.cycle
+    place = np.arange(len(finished))
+    arrival = np.maximum.accumulate(finished - each * place) + each * (place + 1)
+    return np.ceil(arrival - ROUNDING).astype(int)
 
 
 def link_cycles(edges: Sequence[Edge], chip: Chip) -> int:
     """Cycles for which one inference keeps a chip's links, were all that crosses to leave from one chip."""
-    return math.ceil(sum(edge.link_bits for edge in edges) / chip.link.bandwidth / chip.core.cycle)
+    return math.ceil(sum(edge.link_bits for edge in edges) / chip.link.bandwidth / chip.core.cycle - ROUNDING)

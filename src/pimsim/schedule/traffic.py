@@ -42,7 +42,9 @@ def traffic(ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip
         where[op.layer] = placement.tiles(op.layer) if is_matrix else where[op.inputs[0]]
         values[op.layer] = op.vectors * op.width
         travelling = op.inputs if is_matrix else op.inputs[1:]
-        edges += [_edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling]
+        edges += [
+            _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
+        ]
     return edges
 
 
