@@ -13,6 +13,7 @@ from pimsim.catalog import apply_overrides, load_card, registered
 from pimsim.chip import Chip
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
+from pimsim.inference.engines import Engine
 from pimsim.mapping import Replicate
 from pimsim.network.datasets import Dataset
 from pimsim.spec import AbstractSpec, from_data
@@ -54,6 +55,9 @@ class Experiment(AbstractSpec):
     trials: int = 1
     """Chips programmed, each with errors of its own."""
     seed: int = 0
+    engine: Engine = "auto"
+    """bit_true plays every conversion; folded asks for a proof that none matters; statistical draws their error; auto
+    folds where the proof holds and plays the rest."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
     charging: Charging = eqx.field(default_factory=Charging)

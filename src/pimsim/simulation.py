@@ -42,7 +42,8 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     clock.lap("place")
     inference = infer(
         quantized, placement, chip.core, images, labels,
-        trials=experiment.trials, key=jax.random.key(experiment.seed), progress=progress,
+        trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
+        calibration=data.train_images[: experiment.calibration.images], progress=progress,
     )  # fmt: skip
     clock.lap("infer")
     edges = traffic(ops, placement, chip, image_values=images[0].size)

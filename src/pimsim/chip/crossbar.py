@@ -355,9 +355,7 @@ def matmul(
     value = x + core.inputs.bias(core.input_bits) if array.signed else x
     streamed = array.signed and core.accumulate == "digital"
     code = core.inputs.code(x, core.input_bits) if streamed else value
-    y = bit_true(
-        columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key)
-    )
+    y = bit_true(columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key))
     if array.ranges.uniform:
         y = y * reads.step[0, 0]
     low_per_col = jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain)

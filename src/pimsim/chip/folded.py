@@ -49,7 +49,7 @@ def linear(
 ) -> Float[Array, "vector col"]:
     """The product through one real matrix: what every read, slice and array adds up to without conversions.
 
-        W' = Σ_p gain[p] cells[p] + input_gain · units
+    W' = Σ_p gain[p] cells[p] + input_gain · units
     """
     matrix = effective_matrix(core, traits, array)
     bias = core.inputs.bias(core.input_bits) if array.signed else 0

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
-
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore

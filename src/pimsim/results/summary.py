@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from pimsim.chip import Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.results.record import Result
@@ -21,8 +23,14 @@ def result_summary(result: Result) -> dict[str, Any]:
             "quantized": inference.quantized_accuracy,
             "crossbar_mean": inference.crossbar_mean,
             "crossbar_std": inference.crossbar_std,
+            "crossbar_interval": list(inference.crossbar_interval),
             "trials": len(inference.crossbar_accuracy),
             "samples": len(inference.label),
+        },
+        "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
+        "snr_dB_by_layer": {
+            name: float(value) if np.isfinite(value) else None
+            for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
         },
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
