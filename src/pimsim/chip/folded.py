@@ -3,12 +3,11 @@
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from pimsim.chip.core import Programmed, Ranges
-from pimsim.chip.crossbar import CrossbarCore, Traits, columns_of, encode, reads_of
-from pimsim.chip.inputs import digits
-from pimsim.numerics import counter_normal, key_words
+from pimsim.chip.crossbar import CrossbarCore, Traits, columns_of, encode, matmul
+from pimsim.numerics import counter_normal, integer_product, key_words
 
 
 def folds_to_integers(
@@ -71,35 +70,29 @@ def effective_matrix(core: CrossbarCore, traits: Traits, array: Programmed) -> F
     return matrix.reshape(-1, matrix.shape[-1])
 
 
-@eqx.filter_jit
+class Moments(eqx.Module):
+    """Mean and spread of how far the chip's products are off, column by column."""
+
+    mean: Float[Array, " col"]
+    spread: Float[Array, " col"]
+
+
+def error_moments(
+    core: CrossbarCore, traits: Traits, array: Programmed, weights: Int[Array, "row col"],
+    x: Int[Array, "vector row"], key: PRNGKeyArray,
+) -> Moments:  # fmt: skip
+    """The moments, measured on a sample of vectors that the bit-true engine plays."""
+    error = matmul(core, traits, array, x, key, jnp.arange(len(x))) - integer_product(x, weights)
+    return Moments(error.mean(axis=0), error.std(axis=0))
+
+
 def statistical(
-    core: CrossbarCore, traits: Traits, array: Programmed, x: Int[Array, "vector row"], key: PRNGKeyArray,
+    moments: Moments, weights: Int[Array, "row col"], x: Int[Array, "vector row"], key: PRNGKeyArray,
     index: Int[Array, " vector"],
-) -> Num[Array, "vector col"]:  # fmt: skip
-    """The linear product with conversion error and read noise as one normal number a result.
+) -> Float[Array, "vector col"]:  # fmt: skip
+    """The integer product, plus a normal number of the measured moments in place of all that happens on the way.
 
-        σ² = Σ_b w_b² Σ_p gain² (step²/12 + Σ_r x_b² σ²(G))
-
-    Rounding is uniform within a step and independent from conversion to conversion; clipping is not modelled.
+    It knows neither how the error depends on the input nor that errors of neighbouring columns are related.
     """
-    columns, plan = columns_of(core, traits, array), core.conversions(array.signed)
-    reads = reads_of(core, plan, array)
-    rounding = 0.0 if traits.exact_cells and array.ranges.unit_scale else 1 / 12
-    rounding = rounding if core.adc.quantizes else 0.0
-    thermal = core.adc.thermal_noise**2
-    per_read = jnp.einsum("bp,kpc->bc", (rounding + thermal) * reads.step**2, array.gain**2)
-    if columns.units is not None:
-        per_read += (rounding + thermal) * (reads.step[:, -1:] ** 2) * (array.input_gain**2).sum(axis=0)
-    variance = (reads.weight**2) @ per_read
-    if columns.variance is not None:
-        value = x + core.inputs.bias(core.input_bits) if array.signed else x
-        code = core.inputs.code(x, core.input_bits) if array.signed else value
-        squares = sum((s.weight * digits(code, s.shift, 2**s.width - 1)) ** 2 for s in core.streams(array.signed))
-        noisy = jnp.einsum("brpc,bpc->brc", columns.variance.astype(jnp.float64), array.gain**2)
-        if columns.unit_variance is not None:
-            units = jnp.take_along_axis(columns.unit_variance, columns.array_of_col[:, None], axis=2)
-            noisy += units * array.input_gain[:, None] ** 2
-        variance = variance + squares @ noisy.reshape(-1, noisy.shape[-1])[: x.shape[1]]
-    place = jnp.arange(array.gain.shape[-1])[None]
-    noise = counter_normal(key_words(key), jnp.uint32(0), index[:, None], place)
-    return linear(core, traits, array, x) + jnp.sqrt(variance) * noise
+    noise = counter_normal(key_words(key), jnp.uint32(0), index[:, None], jnp.arange(len(moments.mean))[None])
+    return integer_product(x, weights) + moments.mean + moments.spread * noise

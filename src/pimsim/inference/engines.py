@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Ranges
 from pimsim.chip.crossbar import Traits, column_samples, matmul, program
-from pimsim.chip.folded import folds_to_integers, folds_to_one_matrix, linear, statistical
+from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
 from pimsim.numerics import fold, integer_product, leaves_to_arrays
@@ -29,6 +29,8 @@ class LayerPlan(NamedTuple):
     ranges: Ranges
     key: int
     """The layer's index, which its keys are folded from."""
+    sample: Int[np.ndarray, "vector row"] | None
+    """Vectors on which the statistical engine measures its moments."""
 
 
 def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wanted: Engine, name: str) -> str:
@@ -64,37 +66,47 @@ def product(
     matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
         return _folded(x, matrix)
-    own = fold(key, plan.key)
-    return _replicated(
-        leaves_to_arrays(core), core.traits, plan.engine, matrix, x, image, plan.occupied, plan.ranges, own,
-        plan.copies, layer.signed_input,
-    )  # fmt: skip
+    run = _statistical if plan.engine == "statistical" else _replicated
+    key = fold(key, plan.key)
+    return run(leaves_to_arrays(core), core.traits, plan._replace(key=0), matrix, x, image, key, layer.signed_input)
 
 
 _folded = eqx.filter_jit(integer_product)
 
 
 @eqx.filter_jit
-def _replicated(
-    core: CrossbarCore, traits: Traits, engine: str, matrix: Array, x: Array, image: Array, occupied: Array,
-    ranges: Ranges, key: PRNGKeyArray, copies: int, signed: bool,
+def _statistical(
+    core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
+    signed: bool,
 ) -> Float[Array, "batch vector col"]:  # fmt: skip
+    """Measure the moments on the first copy, and draw the errors of all from them."""
+    batch, vectors, rows = x.shape
+    array = program(core, matrix, core.cuts(*matrix.shape), plan.occupied, fold(key, 0), signed, plan.ranges)
+    moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
+    index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
+    y = statistical(moments, matrix, x.reshape(-1, rows), fold(key, plan.copies + 1), index)
+    return y.reshape(batch, vectors, -1)
+
+
+@eqx.filter_jit
+def _replicated(
+    core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
+    signed: bool,
+) -> Num[Array, "batch vector col"]:  # fmt: skip
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     batch, vectors, rows = x.shape
+    copies, cuts = plan.copies, core.cuts(*matrix.shape)
     waves = -(-vectors // copies)
     dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
     index = (image[:, None] * vectors)[..., None] + jnp.arange(waves * copies).reshape(1, waves, copies)
-    cuts = core.cuts(*matrix.shape)
 
     def on_copy(work: tuple[Array, Array, Array]) -> Array:
         copy, own, names = work
-        array = program(core, matrix, cuts, occupied, fold(key, copy), signed, ranges)
-        vectors, names = own.reshape(-1, rows), names.reshape(-1)
-        if engine == "linear":
-            return linear(core, traits, array, vectors)
-        if engine == "statistical":
-            return statistical(core, traits, array, vectors, fold(key, copies), names)
-        return matmul(core, traits, array, vectors, fold(key, copies), names)
+        array = program(core, matrix, cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
+        own, names = own.reshape(-1, rows), names.reshape(-1)
+        if plan.engine == "linear":
+            return linear(core, traits, array, own)
+        return matmul(core, traits, array, own, fold(key, copies), names)
 
     y = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0), jnp.moveaxis(index, 2, 0)))
     y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)

@@ -18,6 +18,7 @@ from pimsim.units import Ratios
 
 BATCH = 250
 """Images computed together; it bounds memory and changes no result."""
+SAMPLE_IMAGES = 32
 SAMPLE_VECTORS = 512
 """Vectors of a layer on which full scales are calibrated and the statistical engine is measured."""
 
@@ -134,15 +135,16 @@ def plan_layers(
 ) -> dict[str, LayerPlan]:
     """How each layer's products are computed: its full scale, its engine, and the copies that differ."""
     seen = {}
-    if core.full_scale.needs_samples and calibration is not None:
-        seen = layer_inputs(quantized, calibration[: min(len(calibration), 32)])
+    if (core.full_scale.needs_samples or engine == "statistical") and calibration is not None:
+        seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
     plans = {}
     for index, (name, layer) in enumerate(quantized.layers.items()):
         ranges = calibrated_ranges(core, layer, seen.get(name))
         chosen = choose_engine(core, layer, ranges, engine, name)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
         mask = occupied_mask(placement, core, name, layer.matrix.shape)
-        plans[name] = LayerPlan(chosen, copies, mask, ranges, index)
+        sample = seen[name] if chosen == "statistical" else None
+        plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample)
     return plans
 
 
@@ -192,11 +194,11 @@ def _deviation(
     quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], name: str, images: Images,
     key: PRNGKeyArray,
 ) -> float:  # fmt: skip
-    """The statistical engine's rms error over the bit-true one's, minus 1, on a sample of a layer's vectors."""
+    """The statistical engine's rms error over the bit-true one's, minus 1, on vectors that it was not measured on."""
     plan, layer = plans[name], quantized.layers[name]
     if plan.engine != "statistical":
         return 0.0
-    x = jnp.asarray(layer_inputs(quantized, images[:16])[name])[:, None]
+    x = jnp.asarray(layer_inputs(quantized, images[:SAMPLE_IMAGES])[name])[:, None]
     exact = integer_product(x, jnp.asarray(layer.matrix))
     names, one = jnp.arange(len(x)), plan._replace(copies=1)
     errors = [
