@@ -103,7 +103,7 @@ def crossbar_product(
         copies = 1 if core.device.is_exact else placement.copies(layer)
         mask = occupied_mask(placement, core, layer, own.matrix.shape)
         matrix = jnp.asarray(own.matrix)
-        return _replicated(traced, matrix, x, mask, fold(key, order[layer]), copies, own.signed_input)
+        return _replicated(traced, matrix, x, jnp.asarray(mask), fold(key, order[layer]), copies, own.signed_input)
 
     return product
 
