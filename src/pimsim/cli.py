@@ -68,10 +68,7 @@ def run(
     from pimsim.simulation import simulate
 
     plan = _read_experiment(experiment, overrides)
-    if output is None:
-        output = Path("results") / f"{plan.name}.h5"
-        output.parent.mkdir(exist_ok=True)
-    check_target(output)
+    output = check_target(_default_output(plan.name) if output is None else output)
     with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
@@ -161,7 +158,8 @@ def main() -> None:
         _complain(error)
         sys.exit(2)
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # which would complain again at exit
+        if error.filename is None:  # it is standard output, which would complain again at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):  # the reader of our output may go when it has read enough
             _complain(FileError(str(error.filename or "standard output"), os_fact(error)))
             sys.exit(2)
@@ -203,6 +201,15 @@ def _read_experiment(name: str, overrides: list[str]) -> Any:
     if name.endswith(".h5"):
         return parse_experiment(read_result(name).specification.yaml, name, _parse(overrides))
     return load_experiment(name, _parse(overrides))
+
+
+def _default_output(name: str) -> Path:
+    folder = Path("results")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileError(str(folder), os_fact(error), "Name a file elsewhere: -o FILE.h5") from None
+    return folder / f"{name}.h5"
 
 
 def _print(summary: dict[str, Any], as_json: bool) -> None:

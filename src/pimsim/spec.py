@@ -122,7 +122,7 @@ def _structure_variant(data: object, kind: type) -> Any:
 
 
 def _structure_module(kind: type) -> Any:
-    fill = make_dict_structure_fn(kind, _CONVERTER, _cattrs_forbid_extra_keys=True)
+    fill = make_dict_structure_fn(kind, _CONVERTER)
     names = [field.name for field in dataclasses.fields(kind)]
 
     def structure(data: object, _: type) -> Any:
@@ -184,6 +184,11 @@ def _structure_text(data: object, _: type) -> str:
     return data
 
 
+def _structure_nothing(data: object, _: type) -> None:
+    if data is not None:
+        raise SpecError("", f"expected nothing, got {quoted(data)}")
+
+
 def _problems(error: BaseException, path: str = "") -> Iterator[PimsimError]:
     """Flatten what cattrs collected into errors with paths."""
     for note in getattr(error, "__notes__", ()):
@@ -230,6 +235,7 @@ def _make_converter() -> cattrs.Converter:
         (float, _structure_float),
         (bool, _structure_bool),
         (str, _structure_text),
+        (types.NoneType, _structure_nothing),
     ):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook_func(lambda kind: get_origin(kind) is Literal, _structure_literal)

@@ -36,10 +36,11 @@ def extreme_inputs(rows, low, high, rng):
 
 
 def extreme_weights(shape, low, high, rng):
-    """Matrices at the ends of the range, and one at random."""
+    """Matrices at the ends of the range, one within a step of the top, and one at random."""
     checkers = np.indices(shape).sum(axis=0) % 2
     yield from (np.full(shape, low), np.full(shape, high), np.where(checkers, low, high), np.zeros(shape, int))
     yield np.where(np.arange(shape[1]) % 2, low, high) * np.ones(shape, int)
+    yield rng.integers(max(low, high - 1), high, shape, endpoint=True)
     yield rng.integers(low, high, shape, endpoint=True)
 
 
@@ -123,22 +124,33 @@ CODES = [
 def test_any_number_of_bits_is_exact_with_enough_adc_bits(key, weight, inputs, cell, dac, signed, unit, flip):
     """Weights of 1 to 16 bits in cells of 1 to 4, inputs of 1 to 16 bits at 1, 2 or 4 a cycle, Σx analog or digital.
 
-    Enough is ⌈log2(largest sum + 1)⌉, for a sum of 11 rows at the top level times the largest input of a cycle, and
+    Enough is ⌈log2(largest sum + 1)⌉, for a sum of 40 rows at the top level times the largest input of a cycle, and
     with flip one less, unless the unit column, which sums to as many inputs, asks for more.
     """
     widest = 2 ** min(dac, inputs - signed) - 1
-    bits = int(11 * (2**cell - 1) * widest).bit_length() - flip
+    bits = int(40 * (2**cell - 1) * widest).bit_length() - flip
     if unit:
-        bits = max(bits, (11 * widest).bit_length())
+        bits = max(bits, (40 * widest).bit_length())
     core = load_chip("isaac-ce", {
-        "core.rows": 11, "core.columns": 32, "core.columns_per_adc": 32, "core.weight_bits": weight,
+        "core.rows": 40, "core.columns": 32, "core.columns_per_adc": 32, "core.weight_bits": weight,
         "core.input_bits": inputs, "core.cell_bits": cell, "core.dac.bits": dac, "core.adc.bits": bits,
         "core.encoding.unit_column": unit, "core.encoding.column_flip": flip,
     }).core  # fmt: skip
     rng = np.random.default_rng(CODES.index((weight, inputs, cell, dac, signed, unit, flip)))
-    x = extreme_inputs(21, *input_range(inputs, signed), rng)
-    for weights in extreme_weights((21, 5), -(2 ** (weight - 1)), 2 ** (weight - 1) - 1, rng):
+    x = extreme_inputs(77, *input_range(inputs, signed), rng)
+    for weights in extreme_weights((77, 5), -(2 ** (weight - 1)), 2 ** (weight - 1) - 1, rng):
         np.testing.assert_array_equal(multiply(core, weights, x, key, signed), x @ weights)
+
+
+@pytest.mark.parametrize("on_off", [1.05, 2.0, 1e9])
+def test_no_ratio_of_conductances_costs_exactness(isaac, key, on_off):
+    """What the reference column removes leaves the levels, whether g_min is nearly g_max or nearly nothing."""
+    device = replace(isaac.core.device, g_min=1e-6, g_max=on_off * 1e-6)
+    core = replace(isaac.core, device=device)
+    rng = np.random.default_rng(0)
+    weights = rng.integers(*WEIGHT_RANGE, (128, 16), endpoint=True)
+    x = extreme_inputs(128, *input_range(16, False), rng)
+    np.testing.assert_array_equal(multiply(core, weights, x, key, signed=False), x @ weights)
 
 
 NOISY = [

@@ -44,8 +44,15 @@ def branched(small):
         ("fc", Dense(7)),
     ]
     topology = build_network("branched", (8, 8, 4), layers)
-    network = topology.with_weights(random_weights(topology, key=jax.random.key(0)))
+    network = topology.with_weights(some_weights(topology))
     return quantize(network, signed_images(64), weight_bits=small.core.weight_bits, input_bits=small.core.input_bits)
+
+
+def some_weights(topology):
+    """Random weights from NumPy: JAX's would take longer to compile than the tests to run."""
+    rng = np.random.default_rng(0)
+    shapes = jax.eval_shape(lambda: random_weights(topology, key=jax.random.key(0)))
+    return jax.tree.map(lambda like: rng.normal(size=like.shape) / np.prod(like.shape[:-1]) ** 0.5, shapes)
 
 
 def signed_images(count):
@@ -136,6 +143,18 @@ def test_trials_have_errors_of_their_own(branched, small, key):
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
     assert all((first[i] != first[j]).any() for i in range(3) for j in range(i))
+
+
+def test_layers_have_errors_of_their_own(small, key):
+    """Two layers of one matrix, in one chip, are programmed to different conductances."""
+    topology = build_network("twins", (4,), [("a", Dense(4)), ("b", Dense(4))])
+    weights = dict.fromkeys("ab", some_weights(topology)["a"])
+    twins = quantize(topology.with_weights(weights), np.ones((1, 4), np.float32), weight_bits=8, input_bits=6)
+    chip = with_noise(small, 60e-6)
+    product = crossbar_product(twins, place(topology.ops(), chip), chip.core, key=key)
+    x = jnp.full((1, 1, 4), 31, jnp.int32)
+    np.testing.assert_array_equal(twins.layers["a"].matrix, twins.layers["b"].matrix)
+    assert (np.asarray(product("a", x)) != np.asarray(product("b", x))).any()
 
 
 def test_exact_cells_make_all_trials_one(branched, small, key):
