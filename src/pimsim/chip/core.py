@@ -55,7 +55,7 @@ class Ranges(eqx.Module):
 class Programmed(eqx.Module):
     """A matrix in programmed cells: the state that `matmul` reads. Axis `array` runs along the columns of weights."""
 
-    cells: Conductances[Array, "block array row col plane"]
+    cells: Conductances[Array, "block array row array_col plane"]
     units: Conductances[Array, "block array row"] | None
     """The column in each array that measures Σx, if the encoding has one."""
     gain: Float[Array, "block plane col"]
@@ -65,6 +65,8 @@ class Programmed(eqx.Module):
     errors: AdcErrors | None
     """Of the converter behind each conversion, [block plane col]."""
     ranges: Ranges
+    rows: int = eqx.field(static=True)
+    """Of the matrix; the last block may be padded."""
     signed: bool = eqx.field(static=True)
     """Whether the inputs that the columns were encoded for are signed."""
 

@@ -166,7 +166,7 @@ class CrossbarCore(AbstractCore):
         self, array: Programmed, x: Int[Array, "vector row"], *, key: PRNGKeyArray | None = None,
         index: Int[Array, " vector"] | None = None,
     ) -> Num[Array, "vector col"]:  # fmt: skip
-        check_inputs(self, x, array.signed)
+        check_inputs(self, array, x)
         if key is None:
             if self.traits.noisy_reads or self.dac.noise or self.adc.thermal_noise_drawn:
                 raise SpecError("key", "reading is noisy, so `matmul` needs a key")
@@ -264,10 +264,11 @@ def check_weights(core: CrossbarCore, weights: Array) -> None:
         raise SpecError("weights", f"{fact}, got {int(weights.min())} to {int(weights.max())}")
 
 
-def check_inputs(core: CrossbarCore, x: Array, signed: bool) -> None:
+def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
     """Raise SpecError unless the inputs are vectors of integers that the streams can carry."""
-    if x.ndim != 2:
-        raise SpecError("x", f"expected vectors [vector, row], got shape {x.shape}")
+    signed = array.signed
+    if x.ndim != 2 or x.shape[1] != array.rows:
+        raise SpecError("x", f"expected vectors [vector, row] of {array.rows} values, got shape {x.shape}")
     if not jnp.issubdtype(x.dtype, jnp.integer):
         raise SpecError("x", f"expected integers, got {x.dtype}", "Quantize first: pimsim.quantize.")
     most = 2 ** (core.input_bits - signed)
@@ -306,6 +307,7 @@ def program(
         bias=-bias * weights.sum(axis=0).astype(jnp.float64),
         errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
         ranges=ranges,
+        rows=weights.shape[0],
         signed=signed,
     )
 
