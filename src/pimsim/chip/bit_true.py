@@ -144,7 +144,7 @@ def _read(
     squares = _squares(digit, rules)
     spread = None if column.variance is None else _spread(squares, column.variance)
     gain = column.gain if rules.uniform else column.gain * scale.step[:, None]
-    total = 0.0
+    total = jnp.zeros((len(digit), cols), digital)
     per_lane = planes // len(lanes)
     for lane, sums in enumerate(lanes):
         for p in range(per_lane):
@@ -198,7 +198,7 @@ def _squares(digit: Array, rules: Rules) -> Float[Array, "vector row"]:
         return jnp.square(digit.astype(jnp.float32))
     whole = jnp.rint(digit).astype(jnp.int32)
     parts = [stream.weight * digits(whole, stream.shift, 2**stream.width - 1) for stream in rules.summed]
-    return sum(jnp.square(part.astype(jnp.float32)) for part in parts)
+    return jnp.sum(jnp.square(jnp.stack(parts).astype(jnp.float32)), axis=0)
 
 
 def _spread(squares: Array, variance: Array) -> Float[Array, "vector conversion"]:

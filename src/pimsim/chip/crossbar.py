@@ -465,7 +465,7 @@ def column_samples(
     core: CrossbarCore, weights: Int[np.ndarray, "row col"], x: Int[Array, "vector row"], signed: bool
 ) -> list[Float[np.ndarray, " n"]]:
     """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
-    exact = Ideal(core.device.g_min, core.device.g_max)
+    exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
     core = eqx.tree_at(lambda c: c.device, core, exact)
     anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False)
     cuts = core.cuts(*weights.shape)
@@ -478,7 +478,7 @@ def column_samples(
     code = value if core.accumulate == "analog" or not signed else np.asarray(core.inputs.code(x, core.input_bits))
     code = np.pad(code, ((0, 0), (0, cuts.blocks * cuts.rows - code.shape[1]))).reshape(-1, cuts.blocks, cuts.rows)
     parts = [
-        np.einsum("nbr,brpc->pnbc", np.asarray(digits(code, s.shift, 2**s.width - 1)).astype(np.float32), cells)
+        np.einsum("nbr,brpc->pnbc", np.asarray(digits(jnp.asarray(code), s.shift, 2**s.width - 1), np.float32), cells)
         for s in core.conversions(signed)
     ]
     sums = np.stack(parts, axis=1)

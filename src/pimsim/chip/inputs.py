@@ -83,6 +83,6 @@ def unsigned_streams(bits: int, dac_bits: int) -> tuple[Stream, ...]:
     return tuple(Stream(sum(widths[:b]), width, 2.0 ** sum(widths[:b])) for b, width in enumerate(widths))
 
 
-def digits(code: Int[Array, "vector row"], shift: Int[Array, ""], mask: Int[Array, ""]) -> Int[Array, "vector row"]:
-    """The digit of one read, with the sign of its code."""
+def digits(code: Int[Array, "vector row"], shift: int | Int[Array, ""], mask: int | Int[Array, ""]) -> Array:
+    """The digits [vector, row] of one read, with the signs of their codes."""
     return jnp.sign(code) * ((jnp.abs(code) >> shift) & mask)

@@ -243,11 +243,11 @@ class ImperfectAdc(AbstractAdc):
             require(field, getattr(self, field), 0)
 
     @property
-    def bits(self) -> int:
+    def bits(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.adc.bits
 
     @property
-    def sign_magnitude(self) -> bool:
+    def sign_magnitude(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.adc.sign_magnitude
 
     @property

@@ -26,11 +26,11 @@ class StuckAt(AbstractDevice):
             raise SpecError("hrs_rate", f"hrs_rate + lrs_rate must be at most 1, got {self.hrs_rate + self.lrs_rate:g}")
 
     @property
-    def g_min(self) -> Conductance | Conductances[Array, ""]:
+    def g_min(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.device.g_min
 
     @property
-    def g_max(self) -> Conductance | Conductances[Array, ""]:
+    def g_max(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self.device.g_max
 
     @property

@@ -4,7 +4,6 @@ from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
@@ -25,11 +24,11 @@ class LayerPlan(NamedTuple):
     """bit_true, folded (to integers), linear (folded to one real matrix) or statistical."""
     copies: int
     """Copies of the matrix that differ, and so are computed apart."""
-    occupied: Bool[np.ndarray, "block array"]
+    occupied: Bool[Array, "block array"]
     ranges: Ranges
     key: int
     """The layer's index, which its keys are folded from."""
-    sample: Int[np.ndarray, "vector row"] | None
+    sample: Int[Array, "vector row"] | None
     """Vectors on which the statistical engine measures its moments."""
 
 

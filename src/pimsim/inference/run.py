@@ -142,18 +142,18 @@ def plan_layers(
         ranges = calibrated_ranges(core, layer, seen.get(name))
         chosen = choose_engine(core, layer, ranges, engine, name)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
-        mask = occupied_mask(placement, core, name, layer.matrix.shape)
+        mask = jnp.asarray(occupied_mask(placement, core, name, layer.matrix.shape))
         sample = seen[name] if chosen == "statistical" else None
         plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample)
     return plans
 
 
-def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[np.ndarray, "vector row"]]:
+def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[Array, "vector row"]]:
     """Vectors that reach each layer, evenly picked from those of the images, on exact integers."""
     seen = {}
 
     def record(name: str, x: Int[Array, "batch vector row"]) -> Int[Array, "batch vector col"]:
-        flat = np.asarray(x).reshape(-1, x.shape[-1])
+        flat = x.reshape(-1, x.shape[-1])
         seen[name] = flat[:: -(-len(flat) // SAMPLE_VECTORS)]
         return integer_product(x, jnp.asarray(quantized.layers[name].matrix))
 
