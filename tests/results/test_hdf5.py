@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import os
 import resource
+import sys
 
 import h5py
 import numpy as np
@@ -15,6 +16,7 @@ from pimsim.errors import FileError
 from pimsim.experiment import parse_experiment
 from pimsim.results import check_target, hdf5, result_summary
 
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 OF_THE_RUN = ("provenance", "stages")
 """What differs between two runs of the same experiment."""
 
@@ -282,7 +284,7 @@ class TestWriting:
             ("x" * 300 + ".h5", "cannot be written: file name too long"),
             ("card.yaml", "does not end in .h5"),
             ("result", "does not end in .h5"),
-            ("/proc/a.h5", "cannot be written"),
+            pytest.param("/proc/a.h5", "cannot be written", marks=LINUX),
         ],
     )
     def test_a_target_that_cannot_be_is_known_before_the_run(self, result, tmp_path, name, fact):
