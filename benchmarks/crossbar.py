@@ -8,9 +8,11 @@ Every figure is a median. What each bounds is in docs/performance.md.
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
 import jax
@@ -26,29 +28,33 @@ from pimsim.inference.run import _ProgrammedChip, plan_layers
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.quantize import evaluate
-from pimsim.numerics import fold, integer_product, leaves_to_arrays
+from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
 LARGE = ((576, 64, 16 * 32 * 32), (1152, 128, 16 * 16 * 16), (2304, 256, 16 * 8 * 8))
 SMALL = ((144, 16, 64 * 32 * 32), (288, 32, 64 * 16 * 16), (576, 64, 64 * 8 * 8))
-TRIALS, IMAGES = 100, 1000
+TRIALS, IMAGES = 8, 1000
+"""Trials of ours; the naive engine runs one, for each takes it as long."""
 
 
-def median(run, repeats):
-    """Seconds of one call, after one that compiles."""
+def seconds(run):
+    """Of one call."""
+    start = time.perf_counter()
     jax.block_until_ready(run())
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        jax.block_until_ready(run())
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return time.perf_counter() - start
 
 
-def product_rate(repeats):
-    """The machine's float32 matrix products, flop/s."""
+def ratio(ours, theirs, repeats):
+    """The median of their seconds over ours, each pair timed one after the other: a busy machine slows both."""
+    for run in (*ours, *theirs):
+        jax.block_until_ready(run())  # compiles
+    return statistics.median(sum(map(seconds, theirs)) / sum(map(seconds, ours)) for _ in range(repeats))
+
+
+def unit_product():
+    """A float32 product of 2048³, and its work in flop."""
     a = jnp.ones((2048, 2048), jnp.float32)
     product = jax.jit(lambda a: jnp.matmul(a, a, precision="highest"))
-    return 2 * 2048**3 / median(lambda: product(a), repeats)
+    return (lambda: product(a)), 2.0 * 2048**3
 
 
 def scheme(**changes):
@@ -58,34 +64,35 @@ def scheme(**changes):
     return eqx.tree_at(lambda c: [getattr(c, name) for name in own], core, list(own.values()))
 
 
-def stack_rate(core, layers, repeats):
-    """Bit-true flop/s over a stack of layers, each (rows, cols, vectors)."""
-    rng, seconds, work = np.random.default_rng(0), 0.0, 0.0
+def stack_ratio(core, layers, repeats):
+    """Bit-true throughput over a stack of layers (rows, cols, vectors), in units of the machine's float32 product."""
+    rng, runs, work = np.random.default_rng(0), [], 0.0
     traced, key = leaves_to_arrays(core), jax.random.key(0)
     for rows, cols, vectors in layers:
         array = core.program(jnp.asarray(rng.integers(-127, 128, (rows, cols)), jnp.int32), key=key)
         x = jnp.asarray(rng.integers(0, 256, (vectors, rows)), jnp.int32)
         index = jnp.arange(vectors)
-        seconds += median(lambda a=array, x=x, i=index: matmul(traced, core.traits, a, x, key, i), repeats)
+        runs.append(lambda a=array, x=x, i=index: matmul(traced, core.traits, a, x, key, i))
         work += 2.0 * rows * cols * vectors * core.planes * len(core.streams(False))
-    return work / seconds
+    product, unit_work = unit_product()
+    return work / unit_work * ratio(runs, [product], repeats)
 
 
 def lossless_ratio(repeats):
     """ISAAC's 16-bit scheme under `auto`, which proves that it folds, against float32 products of the same layers."""
-    rng, ours, plain = np.random.default_rng(0), 0.0, 0.0
-    folded, product = jax.jit(integer_product), jax.jit(lambda x, w: jnp.matmul(x, w, precision="highest"))
+    rng, ours, plain = np.random.default_rng(0), [], []
+    product = jax.jit(lambda x, w: jnp.matmul(x, w, precision="highest"))
     for rows, cols, vectors in LARGE:
         w = jnp.asarray(rng.integers(-(2**15), 2**15, (rows, cols)), jnp.int32)
         x = jnp.asarray(rng.integers(0, 2**16, (vectors, rows)), jnp.int32)
-        xf, wf = x.astype(jnp.float32), w.astype(jnp.float32)
-        ours += median(lambda x=x, w=w: folded(x, w), repeats)
-        plain += median(lambda x=xf, w=wf: product(x, w), repeats)
-    return plain / ours
+        ours.append(lambda x=x, w=w: exact_product(x, w, signed=False))
+        x, w = x.astype(jnp.float32), w.astype(jnp.float32)
+        plain.append(lambda x=x, w=w: product(x, w))
+    return ratio(ours, plain, repeats)
 
 
 def monte_carlo_ratio(repeats):
-    """Programmed chips of LeNet-5 on 1,000 images: the naive einsum engine's time over ours, for one trial of many."""
+    """Programmed chips of LeNet-5 on 1,000 images: the naive einsum engine's time for one over ours, many at a time."""
     experiment = pimsim.load_experiment("isaac-lenet5", {"chip.core.device.programming_noise": "10 uS"})
     core, data = experiment.chip.core, load_dataset("mnist")
     network, images = pimsim.load_network("lenet5"), data.test_images[:IMAGES]
@@ -94,12 +101,14 @@ def monte_carlo_ratio(repeats):
     plans = plan_layers(quantized, placement, core, "auto", None)
     key, traced = jax.random.key(0), leaves_to_arrays(core)
 
-    def ours(trial=[0]):  # noqa: B006  a new chip each time
-        trial[0] += 1
-        chip = _ProgrammedChip(quantized, core, plans, fold(key, trial[0]))
+    def one(trial):
+        chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
         for start in range(0, IMAGES, 250):
             chip.classify(images[start : start + 250], start)
-        return chip.classes
+
+    def ours():
+        with ThreadPoolExecutor(os.cpu_count()) as pool:  # as `infer` does
+            list(pool.map(one, range(TRIALS)))
 
     def naive():
         arrays = {
@@ -111,28 +120,28 @@ def monte_carlo_ratio(repeats):
         }  # fmt: skip
 
         def product(name, x):
-            flat = x.reshape(-1, x.shape[-1])
-            parts = [naive_matmul(core, arrays[name], flat[at : at + 20_000]) for at in range(0, len(flat), 20_000)]
-            return jnp.concatenate(parts).reshape(*x.shape[:2], -1).astype(jnp.int64)
+            y = naive_matmul(core, arrays[name], x.reshape(-1, x.shape[-1]))
+            return y.reshape(*x.shape[:2], -1).astype(jnp.int64)
 
         return [evaluate(quantized, images[start : start + 250], product) for start in range(0, IMAGES, 250)]
 
-    return median(naive, 1) / median(ours, repeats)
+    return TRIALS * ratio([ours], [naive], repeats)
 
 
 def measure(repeats):
     """Every ratio; peak memory covers all but the naive engine, which runs last."""
-    unit = product_rate(repeats)
     noisy = scheme(device=Reram(0.5e-6, 500e-6, proportional_read_noise=0.05))
+    product, work = unit_product()
+    seconds(product)
     found = {
-        "bit_true": stack_rate(scheme(), LARGE, repeats) / unit,
-        "bit_true_small": stack_rate(scheme(), SMALL, repeats) / unit,
-        "read_noise": stack_rate(noisy, LARGE, repeats) / unit,
+        "bit_true": stack_ratio(scheme(), LARGE, repeats),
+        "bit_true_small": stack_ratio(scheme(), SMALL, repeats),
+        "read_noise": stack_ratio(noisy, LARGE, repeats),
         "lossless_16bit": lossless_ratio(repeats),
     }
     found["peak_memory_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     found["monte_carlo"] = monte_carlo_ratio(min(repeats, 3))
-    found["product_flop_per_s"] = unit
+    found["product_flop_per_s"] = work / statistics.median(seconds(product) for _ in range(repeats))
     return found
 
 

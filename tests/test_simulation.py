@@ -36,13 +36,15 @@ def test_the_same_seed_gives_the_same_result_to_the_bit(noisy):
     first, again, other = (dict(values(result)) for result in (noisy, run(), run(seed=1)))
     assert all(np.array_equal(first[path], again[path]) for path in first if path != "stages.seconds")
     differing = {path for path in first if not np.array_equal(first[path], other[path])} - {"stages.seconds"}
-    assert differing <= {"inference.crossbar_class", "inference.crossbar_accuracy", "specification.yaml"}
+    answers = {"crossbar_class", "crossbar_accuracy", "signal_power", "error_power"}
+    assert differing <= {f"inference.{answer}" for answer in answers} | {"specification.yaml"}
     assert "inference.crossbar_class" in differing
 
 
 def test_noise_changes_the_answers_and_not_the_costs(noisy):
     """Without noise the chip answers as exact integers do; either way it costs the same."""
-    exact = run(**{"chip.core.device.programming_noise": "0 uS"})
+    exact = run(**{"chip.core.device.programming_noise": "0 uS", "engine": "bit_true"})
+    assert exact.inference.layer_engine.tolist() == ["bit_true"] * 3
     assert (exact.inference.crossbar_class == exact.inference.quantized_class).all()
     assert (noisy.inference.crossbar_class != noisy.inference.quantized_class).any()
     np.testing.assert_array_equal(exact.cost.energy, noisy.cost.energy)
@@ -65,7 +67,8 @@ def test_the_result_is_that_of_its_stages(noisy):
 
 def test_the_chips_bits_are_what_the_network_is_quantized_to(noisy):
     """Half the weight bits and half the input bits: half the columns, half the cycles, and still exact."""
-    short = run(**{"chip.core.weight_bits": 8, "chip.core.input_bits": 8, "chip.core.device.programming_noise": "0 uS"})
+    bits = {"chip.core.weight_bits": 8, "chip.core.input_bits": 8, "chip.core.device.programming_noise": "0 uS"}
+    short = run(**bits, engine="bit_true")
     assert (short.inference.crossbar_class == short.inference.quantized_class).all()
     assert short.placement.arrays_used == 7 * 8 + 2 * 4 + 1
     assert short.timeline.interval == pytest.approx(noisy.timeline.interval / 2, rel=1e-12)

@@ -8,7 +8,7 @@ def play(core, array, weights, x, *, signed):
     blocks, arrays, height, width, slices = array.cells.shape
     full, offset = 2**core.cell_bits - 1, 2 ** (core.weight_bits - 1)
     cells = in_levels(core, array.cells, height, signed)
-    ones = None if array.inputs is None else in_levels(core, array.inputs, height, signed)
+    ones = None if array.units is None else in_levels(core, array.units, height, signed)
     y = np.zeros((len(x), weights.shape[1]), np.int64)
     for block, column in np.ndindex(blocks, arrays):
         rows = slice(block * height, min((block + 1) * height, weights.shape[0]))
@@ -53,5 +53,5 @@ def in_levels(core, g, height, signed):
     largest_sum = height * (2**core.cell_bits - 1) * largest_input(core, signed)
     grid = 2.0 ** (np.ceil(np.log2(2 * largest_sum)) - 24)
     level = np.float32((core.device.g_max - core.device.g_min) / (2**core.cell_bits - 1))
-    pedestal = np.float32(core.device.g_min if core.reference_column else 0.0)
+    pedestal = np.float32(core.device.g_min if core.pedestal == "reference" else 0.0)
     return np.rint((np.asarray(g) - pedestal) / level / np.float32(grid)).astype(np.float64) * grid

@@ -157,7 +157,7 @@ NOISY = [
     ({}, (129, 17), False),
     ({}, (129, 17), True),
     ({"core.encoding.unit_column": False, "core.encoding.column_flip": False}, (40, 20), True),
-    ({"core.dac.bits": 2, "core.cell_bits": 3, "core.adc.bits": 11, "core.reference_column": False}, (40, 20), False),
+    ({"core.dac.bits": 2, "core.cell_bits": 3, "core.adc.bits": 11, "core.pedestal": "kept"}, (40, 20), False),
 ]
 
 
@@ -187,7 +187,7 @@ def test_exact_cells_hold_the_slices_of_the_offset_weight(isaac, key):
     assert (plain | complement).all()
     assert (digits.sum(axis=0)[complement] >= 256).all()
     assert (levels.sum(axis=0) <= 255).all()
-    assert (in_levels(isaac.core, array.inputs, 128, signed=False) == 1).all()
+    assert (in_levels(isaac.core, array.units, 128, signed=False) == 1).all()
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +217,7 @@ def test_a_key_fixes_every_cell_and_each_array_has_its_own(noisy, key):
     weights = jnp.tile(jnp.arange(-64, 64)[:, None] * 256, (2, 32))
     once, again, other = (noisy.program(weights, key=k) for k in (key, key, jax.random.key(1)))
     assert (once.cells == again.cells).all()
-    assert (once.inputs == again.inputs).all()
+    assert (once.units == again.units).all()
     assert (once.cells != other.cells).mean() > 0.99
     arrays = np.asarray(once.cells).reshape(4, -1)
     assert all((arrays[i] != arrays[j]).mean() > 0.99 for i in range(4) for j in range(i))
@@ -286,7 +286,7 @@ def test_vectors_of_another_length_than_the_matrix_are_refused(isaac, key, rows)
 @pytest.mark.parametrize(
     ("path", "value"),
     [("core.weight_bits", 0), ("core.weight_bits", 17), ("core.input_bits", 0), ("core.cell_bits", 9),
-     ("core.rows", 0), ("core.columns", 7), ("core.columns_per_adc", 129), ("core.adc.bits", 0), ("core.dac.bits", 5),
+     ("core.rows", 0), ("core.columns", 7), ("core.columns_per_adc", 129), ("core.adc.bits", 0), ("core.dac.bits", 17),
      ("core.cycle", "0 s"), ("core.arrays", -1), ("tile.cores", 0), ("mesh_rows", 0)],
 )  # fmt: skip
 def test_impossible_sizes_are_refused_by_name(path, value):

@@ -67,7 +67,7 @@ def test_isaacs_published_figures_follow(isaac):
 def test_the_chip_has_isaacs_parts(isaac):
     """168 tiles of 12 cores of 8 arrays: 16,128 arrays of 128 × 16 weights."""
     assert (isaac.tiles, isaac.arrays_per_tile, isaac.arrays) == (168, 96, 16_128)
-    assert (isaac.core.slices, isaac.core.weights_per_array) == (8, 16)
+    assert (isaac.core.planes, isaac.core.weights_per_array) == (8, 16)
 
 
 def test_one_conversion_per_mac_and_what_the_unit_column_adds(isaac):

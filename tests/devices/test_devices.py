@@ -7,7 +7,7 @@ import pytest
 
 from pimsim import load_device
 from pimsim.catalog import cards
-from pimsim.devices import Ideal, LognormalReram, Reram, StuckAt
+from pimsim.devices import Ideal, LognormalReram, NonNegative, Reram, StuckAt
 from pimsim.errors import SpecError
 
 G_MIN, G_MAX = 2e-6, 50e-6
@@ -18,6 +18,7 @@ EXACT = [
     Reram(G_MIN, G_MAX),
     LognormalReram(G_MIN, G_MAX, 0.0),
     StuckAt(Ideal(G_MIN, G_MAX), 0.0, 0.0),
+    NonNegative(Ideal(G_MIN, G_MAX)),
 ]
 INEXACT = [
     Reram(G_MIN, G_MAX, programming_noise=1e-6),
@@ -26,6 +27,7 @@ INEXACT = [
     StuckAt(Ideal(G_MIN, G_MAX), 0.1, 0.0),
     StuckAt(Ideal(G_MIN, G_MAX), 0.0, 0.1),
     StuckAt(Reram(G_MIN, G_MAX, programming_noise=1e-6), 0.0, 0.0),
+    NonNegative(Reram(G_MIN, G_MAX, programming_noise=1e-6)),
 ]
 
 
@@ -122,6 +124,26 @@ def test_every_cell_stuck_is_an_array_at_one_end(key):
     target = Ideal(G_MIN, G_MAX).target(jax.random.randint(key, (1000,), 0, 4), 4)
     assert (StuckAt(Ideal(G_MIN, G_MAX), 1.0, 0.0).program(target, key=key) == np.float32(G_MIN)).all()
     assert (StuckAt(Ideal(G_MIN, G_MAX), 0.0, 1.0).program(target, key=key) == np.float32(G_MAX)).all()
+
+
+def test_a_cut_at_zero_moves_the_lowest_level_and_no_other(key):
+    """Cells at 0 end at σ/√(2π) on average, those well above it where they would without the cut, bit for bit."""
+    cell = Reram(0.0, G_MAX, programming_noise=1e-6)
+    low, _ = programmed(NonNegative(cell), 0, 4, key)
+    mean = 1e-6 / (2 * np.pi) ** 0.5
+    assert (low >= 0).all()
+    assert abs(low.mean() - mean) < 4 * 1e-6 * ((0.5 - 0.5 / np.pi) / CELLS) ** 0.5
+    np.testing.assert_array_equal(*(programmed(device, 3, 4, key)[0] for device in (cell, NonNegative(cell))))
+
+
+@pytest.mark.parametrize("wrap", [NonNegative, lambda cell: StuckAt(cell, 0.0, 0.0)], ids=["non-negative", "stuck"])
+def test_a_wrapped_cell_reads_as_the_cell_within(wrap):
+    """Its range and its noise of reading are the inner cell's."""
+    cell = Reram(G_MIN, G_MAX, read_noise=1e-7, proportional_read_noise=0.01)
+    g = jnp.linspace(G_MIN, G_MAX, 5)
+    assert (wrap(cell).g_min, wrap(cell).g_max) == (G_MIN, G_MAX)
+    assert wrap(cell).has_read_noise
+    np.testing.assert_allclose(wrap(cell).read_spread(g), 1e-7 + 0.01 * g, rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 
 from pimsim import load_chip, load_network
 from pimsim.inference import infer
-from pimsim.inference.run import crossbar_product
+from pimsim.inference.engines import product
+from pimsim.inference.run import plan_layers
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import build_network, random_weights
@@ -67,8 +68,18 @@ def with_noise(chip, sigma):
     return replace(chip, core=replace(chip.core, device=device))
 
 
+def products(quantized, core, placement, key, engine="bit_true"):
+    """What plays the layers' products on one programmed chip; images are called 0, 1, …"""
+    plans = plan_layers(quantized, placement, core, engine, None)
+
+    def play(name, x):
+        return product(core, plans[name], quantized.layers[name], x, jnp.arange(len(x)), key=key)
+
+    return play
+
+
 def logits(quantized, core, placement, images, key):
-    return np.asarray(evaluate(quantized, images, crossbar_product(quantized, placement, core, key=key)))
+    return np.asarray(evaluate(quantized, images, products(quantized, core, placement, key)))
 
 
 def classify(quantized, chip, images, labels, key, trials=1, replicate="none", **settings):
@@ -93,13 +104,13 @@ def test_where_a_grouped_matrix_has_no_array_there_is_no_error(branched, small, 
     """Outputs do not feel the inputs of groups that share no array with theirs, however noisy the cells."""
     chip = with_noise(small, 50e-6)
     placement = place(branched.network.ops(), chip, "none")
-    product = crossbar_product(branched, placement, chip.core, key=key)
+    play = products(branched, chip.core, placement, key)
     end = max(row + rows for row, rows, col, _ in placement.blocks("conv2") if col == 0)
     assert end < 72
     x = np.random.default_rng(0).integers(0, 64, (24, 64, 72)).astype(np.int32)
     other = x.copy()
     other[..., end:] = 63 - other[..., end:]
-    y, z = (np.asarray(product("conv2", jnp.asarray(each))) for each in (x, other))
+    y, z = (np.asarray(play("conv2", jnp.asarray(each))) for each in (x, other))
     np.testing.assert_array_equal(y[..., :4], z[..., :4])
     assert (y[..., 4:] != z[..., 4:]).any()
     assert (y[..., :4] != (x @ branched.layers["conv2"].matrix)[..., :4]).any()
@@ -125,9 +136,9 @@ def test_batch_changes_no_bit(branched, small, key):
 def test_vectors_take_the_copies_in_turn(branched, small, key):
     """Equal vectors give equal products exactly if they pass the same copy: v and w with v = w mod R."""
     chip = with_noise(small, 30e-6)
-    product = crossbar_product(branched, place(branched.network.ops(), chip, COPIES), chip.core, key=key)
+    play = products(branched, chip.core, place(branched.network.ops(), chip, COPIES), key)
     vector = np.random.default_rng(0).integers(-31, 32, 36)
-    y = np.asarray(product("conv1", jnp.asarray(np.tile(vector, (8, 64, 1)), jnp.int32)))
+    y = np.asarray(play("conv1", jnp.asarray(np.tile(vector, (8, 64, 1)), jnp.int32)))
     same = (y[0, :, None] == y[0, None]).all(axis=-1)
     copy = np.arange(64) % 5
     np.testing.assert_array_equal(same, copy[:, None] == copy)
@@ -151,15 +162,16 @@ def test_layers_have_errors_of_their_own(small, key):
     weights = dict.fromkeys("ab", some_weights(topology)["a"])
     twins = quantize(topology.with_weights(weights), np.ones((1, 4), np.float32), weight_bits=8, input_bits=6)
     chip = with_noise(small, 60e-6)
-    product = crossbar_product(twins, place(topology.ops(), chip), chip.core, key=key)
+    play = products(twins, chip.core, place(topology.ops(), chip), key)
     x = jnp.full((1, 1, 4), 31, jnp.int32)
     np.testing.assert_array_equal(twins.layers["a"].matrix, twins.layers["b"].matrix)
-    assert (np.asarray(product("a", x)) != np.asarray(product("b", x))).any()
+    assert (np.asarray(play("a", x)) != np.asarray(play("b", x))).any()
 
 
 def test_exact_cells_make_all_trials_one(branched, small, key):
     """Without programming error the trials are the same, and equal the quantized classes."""
-    run = classify(branched, small, signed_images(24), np.zeros(24, int), key, trials=3, batch=24)
+    run = classify(branched, small, signed_images(24), np.zeros(24, int), key, trials=3, batch=24, engine="bit_true")
+    assert run.engine == "bit_true"
     assert run.crossbar_class.shape == (3, 24)
     assert (run.crossbar_class == run.quantized_class).all()
     assert run.crossbar_std == 0
@@ -185,10 +197,12 @@ def test_progress_counts_every_image_of_every_trial(branched, small, key):
     assert seen == [("crossbar", done, 48) for done in range(8, 49, 8)]
 
 
-def test_lenet_on_exact_cells_gives_the_quantized_classes(lenet, digits, isaac, key):
+@pytest.mark.parametrize(("engine", "ran"), [("bit_true", "bit_true"), ("auto", "folded"), ("folded", "folded")])
+def test_lenet_on_exact_cells_gives_the_quantized_classes(lenet, digits, isaac, key, engine, ran):
     """The trained network on ISAAC: every class is that of the integer reference, and accuracy with it."""
     images, labels = digits.test_images[:200], digits.test_labels[:200]
-    run = classify(lenet, isaac, images, labels, key, batch=100)
+    run = classify(lenet, isaac, images, labels, key, batch=100, engine=engine)
+    assert run.engine == ran
     np.testing.assert_array_equal(run.crossbar_class[0], run.quantized_class)
     assert run.crossbar_mean == run.quantized_accuracy
     assert run.quantized_accuracy >= 0.97
@@ -202,7 +216,8 @@ def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
     """
     images, labels, trials = digits.test_images[:100], digits.test_labels[:100], 4
     runs = [
-        classify(lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=100)
+        classify(lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=100,
+                 engine="bit_true")
         for share in (0.0, 0.02, 0.05, 0.1, 0.2)
     ]
     assert runs[0].crossbar_mean == runs[0].quantized_accuracy
@@ -218,7 +233,9 @@ def test_stuck_cells_cost_accuracy_and_none_cost_nothing(digits, key):
     mlp = quantize(load_network("mlp"), digits.train_images[:100], weight_bits=16, input_bits=16)
     chip = load_chip("isaac-ce", {"core.device": "reram-stuck"})
     unstuck = replace(chip, core=replace(chip.core, device=replace(chip.core.device, hrs_rate=0.0, lrs_rate=0.0)))
-    healthy, stuck = (classify(mlp, each, images, labels, key, trials=2, batch=200) for each in (unstuck, chip))
+    healthy, stuck = (
+        classify(mlp, each, images, labels, key, trials=2, batch=200, engine="bit_true") for each in (unstuck, chip)
+    )
     assert (healthy.crossbar_class == healthy.quantized_class).all()
     assert stuck.crossbar_mean < healthy.crossbar_mean - 0.1
     assert (stuck.crossbar_class[0] != stuck.crossbar_class[1]).any()

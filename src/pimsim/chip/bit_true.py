@@ -9,14 +9,14 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float, Int, UInt32
 
 from pimsim.chip.inputs import Stream, digits
 from pimsim.circuits import AbstractAdc, Dac
 from pimsim.circuits.adc import AdcErrors
-from pimsim.numerics import contract, counter_normal
+from pimsim.numerics import contract, contract_in_halves, counter_normal
 
-TILE_BYTES = 2**19
+TILE_BYTES = 2**20
 """Bytes of currents between two conversions."""
 
 
@@ -50,6 +50,8 @@ class Reads(eqx.Module):
     """The current of code 0."""
     step: Float[Array, "read plane"]
     """Current between two codes."""
+    per_step: Float[Array, "read plane"]
+    """Its reciprocal."""
     codes: Float[Array, "read plane"]
 
 
@@ -66,6 +68,10 @@ class Rules(eqx.Module):
     """Whether all conversions share one step, so that codes may be added as integers."""
     narrow: bool = False
     """Whether the sum of one read's codes, times what they count, stays below 2^24."""
+    multiplies: bool = True
+    """Whether the reciprocal of a step gives the codes that the step gives."""
+    halves: bool = False
+    """Whether sums of noise may go through 16-bit units: squares of inputs are integers up to 256."""
     exact_dac: bool = True
     summed: tuple[Stream, ...] = ()
     """The reads whose currents are added before one conversion, each with noise of its own."""
@@ -79,7 +85,7 @@ def bit_true(
     rules: Rules,
     adc: AbstractAdc,
     dac: Dac,
-    seed: Int[Array, " 2"],
+    seed: UInt32[Array, " 2"],
 ) -> Float[Array, "vector col"]:
     """Multiply vectors by the stored matrix, one row of arrays and one read at a time.
 
@@ -125,11 +131,11 @@ class _Place(eqx.Module):
 
     vectors: Int[Array, " vector"]
     read: Int[Array, ""]
-    seed: Int[Array, " 2"]
+    seed: UInt32[Array, " 2"]
 
     def normal(self, first: int, count: int) -> Float[Array, "vector count"]:
         """Standard normal numbers of the conversions `first` …, one for each vector."""
-        return counter_normal(self.seed, self.read, self.vectors[:, None], first + jnp.arange(count)[None])
+        return counter_normal(self.seed, self.read, self.vectors, first + jnp.arange(count))
 
 
 def _read(
@@ -142,7 +148,7 @@ def _read(
         digit = dac.voltage(digit.astype(jnp.float32)) + dac.noise * place.normal(row_noise, digit.shape[1])
     lanes = _sums(digit, column.cells, rules)
     squares = _squares(digit, rules)
-    spread = None if column.variance is None else _spread(squares, column.variance)
+    spread = None if column.variance is None else _spread(squares, column.variance, rules)
     gain = column.gain if rules.uniform else column.gain * scale.step[:, None]
     total = jnp.zeros((len(digit), cols), digital)
     per_lane = planes // len(lanes)
@@ -156,7 +162,7 @@ def _read(
             total += gain[plane].astype(digital) * codes.astype(digital)
     if column.units is not None:
         current = contract(digit.astype(jnp.float32), column.units)
-        sigma = None if column.unit_variance is None else _spread(squares, column.unit_variance)
+        sigma = None if column.unit_variance is None else _spread(squares, column.unit_variance, rules)
         codes = _converted(current, sigma, scale, planes - 1, None, rules, adc, place, planes * cols)
         ones = codes[:, column.array_of_col].astype(digital)
         step = 1.0 if rules.uniform else scale.step[planes - 1]
@@ -169,9 +175,12 @@ def _converted(
     adc: AbstractAdc, place: _Place, first: int,
 ) -> Float[Array, "vector col"]:  # fmt: skip
     """The codes of one plane's currents, with the noise of the cells and of the converter drawn together."""
-    steps = current if rules.unit_scale else (current - scale.low[plane]) / scale.step[plane]
+    steps = current
+    if not rules.unit_scale:
+        above = current - scale.low[plane].astype(jnp.float32)
+        steps = above * scale.per_step[plane] if rules.multiplies else above / scale.step[plane].astype(jnp.float32)
     if sigma is not None or adc.thermal_noise_drawn:
-        relative = 0.0 if sigma is None else sigma if rules.unit_scale else sigma / scale.step[plane]
+        relative = 0.0 if sigma is None else sigma if rules.unit_scale else sigma * scale.per_step[plane]
         both = jnp.sqrt(relative**2 + adc.thermal_noise**2) if adc.thermal_noise_drawn else relative
         steps = steps + both * place.normal(first, current.shape[1])
     if not adc.quantizes:
@@ -201,9 +210,10 @@ def _squares(digit: Array, rules: Rules) -> Float[Array, "vector row"]:
     return jnp.sum(jnp.square(jnp.stack(parts).astype(jnp.float32)), axis=0)
 
 
-def _spread(squares: Array, variance: Array) -> Float[Array, "vector conversion"]:
+def _spread(squares: Array, variance: Array, rules: Rules) -> Float[Array, "vector conversion"]:
     """Standard deviation of column currents: the root of Σ_r x² σ²(G)."""
-    return jnp.sqrt(contract(squares, variance.reshape(len(variance), -1)))
+    product = contract_in_halves if rules.halves else contract
+    return jnp.sqrt(product(squares, variance.reshape(len(variance), -1)))
 
 
 def _packed(cells: Float[Array, "block row plane col"], rules: Rules) -> Array:

@@ -50,6 +50,8 @@ class Ranges(eqx.Module):
     """Whether every slice has one code per level, wherever the first lies."""
     uniform: bool = eqx.field(static=True)
     """Whether all slices share one range."""
+    multiplies: bool = eqx.field(static=True)
+    """Whether the reciprocal of a step gives the codes that the step gives, for whole sums."""
 
 
 class Programmed(eqx.Module):
@@ -58,12 +60,13 @@ class Programmed(eqx.Module):
     cells: Conductances[Array, "block array row array_col plane"]
     units: Conductances[Array, "block array row"] | None
     """The column in each array that measures Σx, if the encoding has one."""
-    gain: Float[Array, "block plane col"]
+    gain: Float[Array, "block conversion col"]
+    """What a level counts in each conversion: a plane's, or that of two which are subtracted as currents."""
     input_gain: Float[Array, "block col"]
     bias: Float[Array, " col"]
     """Added to every product: what the input code adds to the inputs, undone."""
     errors: AdcErrors | None
-    """Of the converter behind each conversion, [block plane col]."""
+    """Of the converter behind each conversion, [block conversion col]."""
     ranges: Ranges
     rows: int = eqx.field(static=True)
     """Of the matrix; the last block may be padded."""

@@ -18,7 +18,7 @@ from pimsim.circuits import AbstractAdc, Circuit, Dac
 from pimsim.circuits.adc import code_count
 from pimsim.devices import AbstractDevice, Ideal
 from pimsim.errors import SpecError, require
-from pimsim.numerics import FLOAT32_INTEGERS, fast_int8, fold, key_words, leaves_to_arrays, on_grid
+from pimsim.numerics import FLOAT32_INTEGERS, fold, has_matrix_units, key_words, leaves_to_arrays, on_grid
 from pimsim.units import Time
 
 
@@ -230,7 +230,8 @@ class CrossbarCore(AbstractCore):
         unit_range = bool((high - low == codes - 1).all() and (low % 1 == 0).all() and not self.adc_bits)
         unit = not self.adc.quantizes or (unit_range and bool((low == 0).all()))
         uniform = bool((low == low[0]).all() and (high == high[0]).all() and not self.adc_bits)
-        return Ranges(jnp.asarray(low), jnp.asarray(high), unit, unit_range, uniform and self.adc.quantizes)
+        multiplies = reciprocal_is_exact(lowest, highest, low, high, codes) and not self.adc_bits
+        return Ranges(jnp.asarray(low), jnp.asarray(high), unit, unit_range, uniform and self.adc.quantizes, multiplies)
 
 
 def current_bounds(core: CrossbarCore, rows: int, signed: bool) -> tuple[float, float]:
@@ -239,6 +240,17 @@ def current_bounds(core: CrossbarCore, rows: int, signed: bool) -> tuple[float, 
     highest = float(rows * digit * (2**core.cell_bits - 1))
     both = core.encoding.analog_pairs or core.digits_have_sign(signed)
     return (-highest if both else 0.0), highest
+
+
+def reciprocal_is_exact(
+    lowest: float, highest: float, low: Float[np.ndarray, " slice"], high: Float[np.ndarray, " slice"], codes: int
+) -> bool:
+    """Whether multiplying by 1/step rounds every whole sum to the code that dividing by step does; tried on all."""
+    if highest - lowest > 2**16:
+        return False
+    sums = np.arange(lowest, highest + 1, dtype=np.float32)[:, None] - low.astype(np.float32)
+    step = ((high - low) / max(codes - 1, 1)).astype(np.float32)
+    return bool((np.rint(sums / step) == np.rint(sums * (1 / step.astype(np.float64)).astype(np.float32))).all())
 
 
 def bits_table(core: CrossbarCore, signed: bool) -> Int[np.ndarray, "read slice"]:
@@ -418,7 +430,7 @@ def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns
 def reads_of(core: CrossbarCore, plan: tuple[Stream, ...], array: Programmed) -> Reads:
     """The reads with the scale of their conversions; a plane of negative polarity is scaled as its slice is."""
     table = bits_table(core, array.signed)
-    count = np.vectorize(lambda bits: code_count(bits, core.adc.sign_magnitude))(table)
+    count = np.vectorize(lambda bits: code_count(int(bits), core.adc.sign_magnitude))(table)
     count = np.where(table == 0, 1, count)
     repeat = core.conversion_planes // len(core.widths)
     span = (array.ranges.high - array.ranges.low)[None]
@@ -432,6 +444,7 @@ def reads_of(core: CrossbarCore, plan: tuple[Stream, ...], array: Programmed) ->
         weight=jnp.array([stream.weight for stream in plan]),
         low=jnp.tile(low, (1, repeat)),
         step=jnp.tile(step, (1, repeat)),
+        per_step=jnp.tile(1 / step, (1, repeat)).astype(jnp.float32),
         codes=jnp.tile(jnp.asarray(count, jnp.float32), (1, repeat)),
     )
 
@@ -442,7 +455,7 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
     digit = max(2**stream.width - 1 for stream in core.conversions(array.signed))
     whole = traits.exact_cells and traits.exact_dac and (core.pedestal == "reference" or core.encoding.analog_pairs)
     lanes, lane_step = 1, 1
-    if whole and fast_int8() and digit < 128 and core.cell_bits < 8:
+    if whole and has_matrix_units() and digit < 128 and core.cell_bits < 8:
         lanes = 0
     elif whole:
         lane_step = 2 ** math.ceil(math.log2(2 * highest + 2))
@@ -454,8 +467,10 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
         lanes=lanes,
         lane_step=lane_step,
         unit_scale=array.ranges.unit_scale,
+        multiplies=not whole or array.ranges.multiplies,
         uniform=array.ranges.uniform,
         narrow=sums < FLOAT32_INTEGERS,
+        halves=has_matrix_units() and traits.exact_dac and core.accumulate == "digital" and digit <= 16,
         exact_dac=traits.exact_dac,
         summed=core.streams(array.signed) if core.accumulate == "analog" else (),
     )
@@ -467,7 +482,7 @@ def column_samples(
     """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
     exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
     core = eqx.tree_at(lambda c: c.device, core, exact)
-    anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False)
+    anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False, True)
     cuts = core.cuts(*weights.shape)
     array = program(
         leaves_to_arrays(core), jnp.asarray(weights), cuts, jnp.ones((cuts.blocks, cuts.arrays), bool),

@@ -34,7 +34,7 @@ def folds_to_integers(
         above = below = max(above, below, (above + below))
     above = max(above, cuts.rows * core.encoding.unit_level)
     low, high = float(ranges.low[0]), float(ranges.high[0])
-    return above * digit <= high and -below * digit >= low
+    return bool(above * digit <= high and -below * digit >= low)
 
 
 def folds_to_one_matrix(core: CrossbarCore) -> bool:
@@ -82,17 +82,17 @@ def error_moments(
     x: Int[Array, "vector row"], key: PRNGKeyArray,
 ) -> Moments:  # fmt: skip
     """The moments, measured on a sample of vectors that the bit-true engine plays."""
-    error = matmul(core, traits, array, x, key, jnp.arange(len(x))) - integer_product(x, weights)
+    error = matmul(core, traits, array, x, key, jnp.arange(len(x))) - integer_product(x, weights, signed=array.signed)
     return Moments(error.mean(axis=0), error.std(axis=0))
 
 
 def statistical(
-    moments: Moments, weights: Int[Array, "row col"], x: Int[Array, "vector row"], key: PRNGKeyArray,
-    index: Int[Array, " vector"],
+    moments: Moments, weights: Int[Array, "row col"], x: Int[Array, "vector row"], signed: bool,
+    key: PRNGKeyArray, index: Int[Array, " vector"],
 ) -> Float[Array, "vector col"]:  # fmt: skip
     """The integer product, plus a normal number of the measured moments in place of all that happens on the way.
 
     It knows neither how the error depends on the input nor that errors of neighbouring columns are related.
     """
-    noise = counter_normal(key_words(key), jnp.uint32(0), index[:, None], jnp.arange(len(moments.mean))[None])
-    return integer_product(x, weights) + moments.mean + moments.spread * noise
+    noise = counter_normal(key_words(key), 0, index, jnp.arange(len(moments.mean)))
+    return integer_product(x, weights, signed=signed) + moments.mean + moments.spread * noise

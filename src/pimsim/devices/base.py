@@ -51,3 +51,24 @@ class AbstractDevice(AbstractSpec):
     @abstractmethod
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         """The conductances one programming of the cells ends at."""
+
+
+class AbstractWrapper(AbstractDevice):
+    """Another cell with something added: what it does not redefine is the other's."""
+
+    device: AbstractVar[AbstractDevice]
+
+    @property
+    def g_min(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.device.g_min
+
+    @property
+    def g_max(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.device.g_max
+
+    @property
+    def has_read_noise(self) -> bool:
+        return self.device.has_read_noise
+
+    def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
+        return self.device.read_spread(g)

@@ -4,12 +4,12 @@ import jax.numpy as jnp
 import jax.random as jr
 from jaxtyping import Array, PRNGKeyArray
 
-from pimsim.devices.base import AbstractDevice
+from pimsim.devices.base import AbstractDevice, AbstractWrapper
 from pimsim.errors import SpecError, require
-from pimsim.units import Conductance, Conductances
+from pimsim.units import Conductances
 
 
-class StuckAt(AbstractDevice):
+class StuckAt(AbstractWrapper):
     """Cells of which a share cannot be programmed: stuck at g_min (HRS) or at g_max (LRS), each on its own."""
 
     device: AbstractDevice
@@ -26,23 +26,8 @@ class StuckAt(AbstractDevice):
             raise SpecError("hrs_rate", f"hrs_rate + lrs_rate must be at most 1, got {self.hrs_rate + self.lrs_rate:g}")
 
     @property
-    def g_min(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.device.g_min
-
-    @property
-    def g_max(self) -> Conductance | Conductances[Array, ""]:  # pyright: ignore[reportIncompatibleVariableOverride]
-        return self.device.g_max
-
-    @property
     def is_exact(self) -> bool:
         return self.device.is_exact and self.hrs_rate + self.lrs_rate == 0
-
-    @property
-    def has_read_noise(self) -> bool:
-        return self.device.has_read_noise
-
-    def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
-        return self.device.read_spread(g)
 
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         cell_key, fault_key = jr.split(key)

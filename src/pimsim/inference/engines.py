@@ -12,7 +12,7 @@ from pimsim.chip.crossbar import Traits, column_samples, matmul, program
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
-from pimsim.numerics import fold, integer_product, leaves_to_arrays
+from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
 Engine = Literal["auto", "bit_true", "folded", "statistical"]
 
@@ -64,13 +64,10 @@ def product(
     """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
     matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
-        return _folded(x, matrix)
+        return exact_product(x, matrix, signed=layer.signed_input)
     run = _statistical if plan.engine == "statistical" else _replicated
     key = fold(key, plan.key)
     return run(leaves_to_arrays(core), core.traits, plan._replace(key=0), matrix, x, image, key, layer.signed_input)
-
-
-_folded = eqx.filter_jit(integer_product)
 
 
 @eqx.filter_jit
@@ -83,7 +80,7 @@ def _statistical(
     array = program(core, matrix, core.cuts(*matrix.shape), plan.occupied, fold(key, 0), signed, plan.ranges)
     moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
     index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
-    y = statistical(moments, matrix, x.reshape(-1, rows), fold(key, plan.copies + 1), index)
+    y = statistical(moments, matrix, x.reshape(-1, rows), signed, fold(key, plan.copies + 1), index)
     return y.reshape(batch, vectors, -1)
 
 

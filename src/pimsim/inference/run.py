@@ -1,6 +1,9 @@
 """What the chip answers: a quantized network, its products played by programmed arrays."""
 
+import itertools
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -13,7 +16,7 @@ from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choos
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, predict
 from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
-from pimsim.numerics import fold, integer_product
+from pimsim.numerics import exact_product, fold
 from pimsim.units import Ratios
 
 BATCH = 250
@@ -90,7 +93,7 @@ def infer(
     trials: int,
     key: PRNGKeyArray,
     engine: Engine = "auto",
-    calibration: Images | None = None,
+    calibration: Float[np.ndarray, "image ..."] | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
@@ -103,14 +106,19 @@ def infer(
     distinct = trials if core.is_random else 1
     float_class = predict(quantized.network.forward, images, batch)
     quantized_class = predict(lambda x: reference(quantized, x), images, batch)
-    classes, powers = [], []
-    for trial in range(distinct):
+    counter = itertools.count(1)
+
+    def run_trial(trial: int) -> _ProgrammedChip:
         chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
         for start in range(0, len(images), batch):
             chip.classify(images[start : start + batch], start)
-            progress("crossbar", trial * len(images) + min(start + batch, len(images)), distinct * len(images))
-        classes.append(np.concatenate(chip.classes))
-        powers.append(chip.mean_powers())
+            progress("crossbar", next(counter), distinct * -(-len(images) // batch))
+        return chip
+
+    chips = [run_trial(0)]  # alone, because it compiles
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # JAX computes without the interpreter's lock
+        chips += pool.map(run_trial, range(1, distinct))
+    classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
     deviation = [_deviation(quantized, core, plans, name, images, fold(key, 0)) for name in plans]
@@ -155,7 +163,8 @@ def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[A
     def record(name: str, x: Int[Array, "batch vector row"]) -> Int[Array, "batch vector col"]:
         flat = x.reshape(-1, x.shape[-1])
         seen[name] = flat[:: -(-len(flat) // SAMPLE_VECTORS)]
-        return integer_product(x, jnp.asarray(quantized.layers[name].matrix))
+        own = quantized.layers[name]
+        return exact_product(x, jnp.asarray(own.matrix), signed=own.signed_input)
 
     evaluate(quantized, images, record)
     return seen
@@ -177,7 +186,7 @@ class _ProgrammedChip:
             own, plan = self.quantized.layers[layer], self.plans[layer]
             y = product(self.core, plan, own, x, names, key=self.key)
             if plan.engine != "folded":
-                exact = integer_product(x, jnp.asarray(own.matrix))
+                exact = exact_product(x, jnp.asarray(own.matrix), signed=own.signed_input)
                 error = y.astype(jnp.float64) - exact
                 self.powers[layer] += [float(jnp.sum(exact.astype(jnp.float64) ** 2)), float(jnp.sum(error**2)), y.size]
             return y
@@ -199,7 +208,7 @@ def _deviation(
     if plan.engine != "statistical":
         return 0.0
     x = jnp.asarray(layer_inputs(quantized, images[:SAMPLE_IMAGES])[name])[:, None]
-    exact = integer_product(x, jnp.asarray(layer.matrix))
+    exact = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
     names, one = jnp.arange(len(x)), plan._replace(copies=1)
     errors = [
         np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(exact)

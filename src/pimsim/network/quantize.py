@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int32, Int64, PRNGKeyArray
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Images, Network
 from pimsim.network.layers.base import AbstractMatrixLayer
-from pimsim.numerics import fold, integer_product
+from pimsim.numerics import exact_product, fold
 
 CALIBRATION_BATCH = 250
 SAMPLE = 2**20
@@ -110,10 +110,12 @@ def evaluate(quantized: QuantizedNetwork, images: Images, product: Product) -> F
 
 def reference(quantized: QuantizedNetwork, images: Images) -> Float[Array, "batch *class"]:
     """The logits of ideal hardware: every product is exact."""
-    return evaluate(quantized, images, lambda name, x: _exact(x, quantized.layers[name].matrix))
 
+    def exact(name: str, x: Int32[Array, "batch vector row"]) -> Int64[Array, "batch vector col"]:
+        layer = quantized.layers[name]
+        return exact_product(x, layer.matrix, signed=layer.signed_input)
 
-_exact = jax.jit(integer_product)
+    return evaluate(quantized, images, exact)
 
 
 @jax.jit
