@@ -2,7 +2,8 @@
 
     python examples/programming_noise.py [--samples 1000] [--trials 10] [--figure programming_noise.png]
 
-Prints a table: the error in percent of the largest conductance, the mean accuracy of the programmed chips, their spread.
+Prints a table: the error in percent of the largest conductance, the mean accuracy of the programmed chips, and their
+spread.
 """
 
 import argparse
@@ -14,7 +15,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=1000, help="test images")
     parser.add_argument("--trials", type=int, default=10, help="chips programmed")
-    parser.add_argument("--percent", type=float, nargs="+", default=[0, 2, 5, 10, 20], help="of the largest conductance")
+    parser.add_argument(
+        "--percent", type=float, nargs="+", default=[0, 2, 5, 10, 20], help="of the largest conductance"
+    )
     parser.add_argument("--figure", help="draw it into this file")
     choice = parser.parse_args()
 

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from pimsim import numerics
 from pimsim.numerics import contract, exact_float, fold, integer_product, leaves_to_arrays, on_grid
 
 
@@ -46,19 +47,22 @@ def test_the_grid_resolves_isaacs_levels():
     assert (on_grid(jnp.arange(4.0), 2.0 * 128 * 3) == jnp.arange(4.0)).all()
 
 
-@pytest.mark.parametrize("rows", [1, 700, 2**17])
-def test_the_integer_product_is_exact_where_it_is_largest(rows):
-    """Sums of products of 16-bit extremes equal those of Python's own integers."""
-    x = jnp.array([[-(2**15)] * rows, [2**16 - 1] * rows, [2**15 - 1, -(2**15)] * (rows // 2) + [1] * (rows % 2)])
+@pytest.mark.parametrize("units", [False, True], ids=["float64", "bytes"])
+@pytest.mark.parametrize(("low", "high"), [(-(2**15), 2**15 - 1), (0, 2**16 - 1)], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("rows", [1, 700, 2**16])
+def test_the_integer_product_is_exact_where_it_is_largest(rows, low, high, units, monkeypatch):
+    """Sums of products of 16-bit extremes equal those of Python's own integers, whole or through bytes."""
+    monkeypatch.setattr(numerics, "has_matrix_units", lambda: units)
+    x = jnp.array([[low] * rows, [high] * rows, [high, low] * (rows // 2) + [1] * (rows % 2)])
     w = jnp.array([[-(2**15), 2**15 - 1]] * rows)
-    y = integer_product(x, w)
+    y = integer_product(x, w, signed=low < 0)
     expected = [[sum(int(a) * b for a in row) for b in (-(2**15), 2**15 - 1)] for row in np.asarray(x).tolist()]
     assert np.asarray(y).tolist() == expected
 
 
 def test_the_integer_product_refuses_sums_that_might_round():
-    with pytest.raises(ValueError, match=r"2\^53"):
-        integer_product(jnp.zeros((1, 2**21 + 1), jnp.int32), jnp.zeros((2**21 + 1, 1), jnp.int32))
+    with pytest.raises(ValueError, match=r"2\^31"):
+        integer_product(jnp.zeros((1, 2**16 + 1), jnp.int32), jnp.zeros((2**16 + 1, 1), jnp.int32), signed=True)
 
 
 @pytest.mark.parametrize("largest", [2.0**24 - 1, 2.0**24 + 1, 2.0**40])

@@ -11,7 +11,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, UInt32
+from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, UInt32
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ def key_words(key: PRNGKeyArray) -> UInt32[Array, " 2"]:
     return jax.random.key_data(key)[-2:]
 
 
-def contract_in_halves(x: Int[Array, "vector row"], w: Float[Array, "row col"]) -> Float[Array, "vector col"]:
+def contract_in_halves(x: Num[Array, "vector row"], w: Float[Array, "row col"]) -> Float[Array, "vector col"]:
     """x · w for integers |x| ≤ 256 and any w, to 2^-17 of |w|: w as the sum of two bfloat16, through 16-bit units."""
     high = w.astype(jnp.bfloat16)
     low = (w - high.astype(w.dtype)).astype(jnp.bfloat16)
@@ -110,7 +110,7 @@ def has_matrix_units() -> bool:
 
 
 def counter_normal(
-    seed: Int[Array, " 2"], stream: int | Int[Array, ""], row: Int[Array, " n"], col: Int[Array, " m"]
+    seed: UInt32[Array, " 2"], stream: int | Int[Array, ""], row: Int[Array, " n"], col: Int[Array, " m"]
 ) -> Float[Array, "n m"]:
     """Standard normal numbers that are a function of their indices alone: no state, no order.
 

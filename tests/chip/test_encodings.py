@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cores import G_MAX, make_adc, make_core
-from hypothesis import assume, given, settings
+from hypothesis import Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from pimsim.chip import (
@@ -40,6 +40,8 @@ INPUTS = {
     "offset": OffsetInputs(),
 }
 ROWS, COLS, VECTORS = 11, 3, 8
+UNIT_ERROR = {False: 0.0, True: 1e-6}
+"""Exact; but a unit column of level ℓ counts 1/ℓ, which may have no exact binary form."""
 
 
 def weight_range(core):
@@ -76,8 +78,9 @@ def check_exact(core, signed, key, seed=0):
     """The product on arrays of as many rows as 16-bit conversions allow, and of two columns of weights."""
     core = replace(core, rows=min(ROWS - 2, rows_that_fit(core, signed)), columns=2 * core.planes)
     weights, x = samples(core, signed, seed)
+    several = core.encoding.unit_level > 1
     array = core.program(jnp.asarray(weights), key=key, signed=signed)
-    np.testing.assert_array_equal(core.matmul(array, jnp.asarray(x)), x @ weights)
+    np.testing.assert_allclose(core.matmul(array, jnp.asarray(x)), x @ weights, rtol=0, atol=UNIT_ERROR[several])
 
 
 @pytest.mark.parametrize("accumulate", ["digital", "analog"])
@@ -107,7 +110,7 @@ def specs(draw):
         weight_bits=draw(st.integers(1, 12)), input_bits=draw(st.integers(1, 8)),
         accumulate=draw(st.sampled_from(["digital", "analog"])),
     )  # fmt: skip
-    if encoding.column_flip or draw(st.booleans()) and not isinstance(encoding, TwosComplement):
+    if draw(st.booleans()) and not isinstance(encoding, TwosComplement):
         left, widths = sum(core.widths), []
         while left:
             widths.append(draw(st.integers(1, min(cell_bits, left))))
@@ -117,7 +120,7 @@ def specs(draw):
     return core, inputs is not None
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+@settings(max_examples=20, deadline=None, derandomize=True, database=None, phases=[Phase.generate])
 @given(spec=specs(), seed=st.integers(0, 99))
 def test_any_core_with_enough_codes_is_the_integer_product(spec, seed, key):
     """1 to 8 bits a cell and a read, 1 to 12 a weight, equal or unequal slices, one or many conversions."""
@@ -164,7 +167,7 @@ def prime(low_low):
 
     The part of low inputs and low weights is left out unless `low_low`.
     """
-    high = 128 * 15 * 7
+    high = 128.0 * 15 * 7
     return make_core(
         rows=128, cell_bits=4, dac_bits=3, weight_bits=9, input_bits=6, adc=make_adc(6),
         full_scale=Fixed(high=(high,), low=(-high,)), adc_bits=((6 if low_low else 0, 6), (6, 6)),

@@ -6,9 +6,12 @@ from pimsim.chip.core import Line
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.interconnect import Link
 from pimsim.chip.tile import Tile
-from pimsim.errors import require
+from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity
+
+MAX_ARRAYS = 2**31
+"""More than fit on a wafer of the densest arrays published, and few enough to be counted in any integer."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ class Chip(AbstractSpec):
     def __check_init__(self):
         require("mesh_rows", self.mesh_rows, 1, 4096)
         require("mesh_cols", self.mesh_cols, 1, 4096)
+        if self.arrays > MAX_ARRAYS:
+            raise SpecError("mesh_rows", f"the chip has {self.arrays:,} arrays, more than {MAX_ARRAYS:,}")
+        for field, total in (("power", self.power()), ("area", self.area())):
+            if total <= 0:
+                raise SpecError("", f"the chip's components have no {field}", "Peak figures are per watt and per mm².")
 
     @property
     def tiles(self) -> int:

@@ -218,6 +218,16 @@ class CrossbarCore(AbstractCore):
         full = self.events(self.rows, self.weights_per_array, signed=True)
         return full["shift_add"] / (self.rows * self.weights_per_array)
 
+    def ranges_for(
+        self,
+        weights: Int[np.ndarray | Array, "row col"],
+        x: Int[np.ndarray | Array, "vector row"],
+        signed: bool = False,
+    ) -> Ranges:
+        """The full scale for a matrix, calibrated on the currents that vectors bring in exact cells."""
+        samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed)
+        return self.ranges(self.cuts(*weights.shape).rows, signed, samples)
+
     def ranges(self, rows: int, signed: bool, samples: list[Float[np.ndarray, " n"]] | None = None) -> Ranges:
         """The full scale of each slice, for blocks of `rows` rows and, if it is calibrated, currents of each slice."""
         lowest, highest = current_bounds(self, rows, signed)
@@ -387,7 +397,7 @@ def matmul(
 
 def returns_integers(core: CrossbarCore, ranges: Ranges) -> bool:
     """Whether every term of the digital sum is a whole number."""
-    return ranges.unit_range and core.adc.quantizes and core.pedestal != "digital"
+    return ranges.unit_range and core.adc.quantizes and core.pedestal != "digital" and core.encoding.unit_level <= 1
 
 
 def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns:
@@ -469,7 +479,7 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
         unit_scale=array.ranges.unit_scale,
         multiplies=not whole or array.ranges.multiplies,
         uniform=array.ranges.uniform,
-        narrow=sums < FLOAT32_INTEGERS,
+        narrow=sums < FLOAT32_INTEGERS and core.encoding.unit_level <= 1,
         halves=has_matrix_units() and traits.exact_dac and core.accumulate == "digital" and digit <= 16,
         exact_dac=traits.exact_dac,
         summed=core.streams(array.signed) if core.accumulate == "analog" else (),

@@ -54,7 +54,7 @@ class SignMagnitudeInputs(AbstractInputs):
     """The bits of |x|, each applied with the sign of x as a voltage of that sign; -2^(b-1) does not fit."""
 
     def streams(self, bits: int, dac_bits: int) -> tuple[Stream, ...]:
-        return unsigned_streams(bits - 1, dac_bits)
+        return unsigned_streams(max(1, bits - 1), dac_bits)
 
     def code(self, x: Int[Array, "vector row"], bits: int) -> Int[Array, "vector row"]:
         return x

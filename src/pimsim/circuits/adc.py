@@ -50,7 +50,7 @@ class AbstractAdc(AbstractCircuit):
         """Time of one conversion."""
 
     @property
-    def thermal_noise(self) -> float:
+    def thermal_noise(self) -> float | Float[Array, ""]:
         """Standard deviation at the input of each conversion, in steps of a code."""
         return 0.0
 
@@ -255,7 +255,7 @@ class ImperfectAdc(AbstractAdc):
         return self.adc.quantizes
 
     @property
-    def thermal_noise(self) -> float:
+    def thermal_noise(self) -> float | Float[Array, ""]:
         return self.noise
 
     @property

@@ -8,7 +8,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Ranges
-from pimsim.chip.crossbar import Traits, column_samples, matmul, program
+from pimsim.chip.crossbar import Traits, matmul, program
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
@@ -51,10 +51,9 @@ def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wan
 
 def calibrated_ranges(core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None) -> Ranges:
     """The full scale of a layer's converters, from the currents that vectors bring in exact cells if it needs any."""
-    rows = core.cuts(*layer.matrix.shape).rows
     if not core.full_scale.needs_samples or x is None:
-        return core.ranges(rows, layer.signed_input)
-    return core.ranges(rows, layer.signed_input, column_samples(core, layer.matrix, x, layer.signed_input))
+        return core.ranges(core.cuts(*layer.matrix.shape).rows, layer.signed_input)
+    return core.ranges_for(layer.matrix, x, layer.signed_input)
 
 
 def product(
