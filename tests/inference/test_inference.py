@@ -216,8 +216,9 @@ def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
     """
     images, labels, trials = digits.test_images[:100], digits.test_labels[:100], 4
     runs = [
-        classify(lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=100,
-                 engine="bit_true")
+        classify(
+            lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=100, engine="bit_true"
+        )
         for share in (0.0, 0.02, 0.05, 0.1, 0.2)
     ]
     assert runs[0].crossbar_mean == runs[0].quantized_accuracy

@@ -86,7 +86,13 @@ class TestRoundTrip:
         ours, theirs = dict(leaves(result)), dict(leaves(other))
         differing = {path for path in ours if not path.startswith(OF_THE_RUN) and not same(ours[path], theirs[path])}
         assert "inference.crossbar_class" in differing
-        assert differing <= {"specification.yaml", "inference.crossbar_class", "inference.crossbar_accuracy"}
+        assert differing <= {
+            "specification.yaml",
+            "inference.crossbar_class",
+            "inference.crossbar_accuracy",
+            "inference.signal_power",
+            "inference.error_power",
+        }
 
 
 class TestFormat:

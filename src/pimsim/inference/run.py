@@ -1,7 +1,7 @@
 """What the chip answers: a quantized network, its products played by programmed arrays."""
 
-import itertools
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -106,13 +106,16 @@ def infer(
     distinct = trials if core.is_random else 1
     float_class = predict(quantized.network.forward, images, batch)
     quantized_class = predict(lambda x: reference(quantized, x), images, batch)
-    counter = itertools.count(1)
+    done, lock = 0, threading.Lock()
 
     def run_trial(trial: int) -> _ProgrammedChip:
+        nonlocal done
         chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
         for start in range(0, len(images), batch):
             chip.classify(images[start : start + batch], start)
-            progress("crossbar", next(counter), distinct * -(-len(images) // batch))
+            with lock:
+                done += len(images[start : start + batch])
+                progress("crossbar", done, distinct * len(images))
         return chip
 
     chips = [run_trial(0)]  # alone, because it compiles
