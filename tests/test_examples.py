@@ -1,0 +1,36 @@
+"""The example scripts run, in a reduced form, and print what their figures claim."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def rows(script, *arguments):
+    """The numbers of each row of the table a script prints."""
+    done = subprocess.run(
+        (sys.executable, EXAMPLES / script, *arguments), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    table = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
+    return [[float(number) for number in re.findall(r"\d+\.?\d*(?= ?%)", row)] for row in table]
+
+
+def test_programming_noise(tmp_path):
+    """No error costs no accuracy; an error of a fifth of the range leaves little of it; the figure is drawn."""
+    figure = tmp_path / "noise.png"
+    clean, ruined = rows(
+        "programming_noise.py", "--samples", "40", "--trials", "2", "--percent", "0", "20", "--figure", str(figure)
+    )
+    assert clean[1] >= 95
+    assert ruined[1] <= 50
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_own_core():
+    """Lossless schemes are exact to the last digit; every other choice costs something."""
+    errors = [row[-1] for row in rows("own_core.py")]
+    assert [error for error in errors if error == 0] == [0.0] * 4
+    assert len(errors) == 11
