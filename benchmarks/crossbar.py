@@ -22,7 +22,8 @@ from naive import naive_matmul
 
 import pimsim
 from pimsim.chip import Differential, Maximum
-from pimsim.chip.crossbar import matmul, program
+from pimsim.chip.programming import program
+from pimsim.chip.reading import matmul
 from pimsim.devices import Reram
 from pimsim.inference.run import _ProgrammedChip, plan_layers
 from pimsim.mapping import place

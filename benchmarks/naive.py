@@ -3,7 +3,7 @@
 import equinox as eqx
 import jax.numpy as jnp
 
-from pimsim.chip.crossbar import columns_of, reads_of
+from pimsim.chip.reading import columns_of, reads_of
 from pimsim.numerics import leaves_to_arrays
 
 

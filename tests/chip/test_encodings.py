@@ -19,8 +19,9 @@ from pimsim.chip import (
     TwosComplement,
     TwosComplementInputs,
 )
-from pimsim.chip.crossbar import check_inputs, check_weights
 from pimsim.chip.encoding import places, slices
+from pimsim.chip.programming import check_weights
+from pimsim.chip.reading import check_inputs
 from pimsim.devices import Ideal
 from pimsim.errors import SpecError
 
@@ -106,8 +107,8 @@ def specs(draw):
         encoding = replace(encoding, unit_cell_level=draw(st.integers(1, 2**cell_bits - 1)))
     inputs = draw(st.sampled_from(list(INPUTS.values())))
     core = make_core(
-        encoding=encoding, cell_bits=cell_bits, inputs=inputs or TwosComplementInputs(), dac_bits=draw(st.integers(1, 8)),
-        weight_bits=draw(st.integers(1, 12)), input_bits=draw(st.integers(1, 8)),
+        encoding=encoding, cell_bits=cell_bits, inputs=inputs or TwosComplementInputs(),
+        dac_bits=draw(st.integers(1, 8)), weight_bits=draw(st.integers(1, 12)), input_bits=draw(st.integers(1, 8)),
         accumulate=draw(st.sampled_from(["digital", "analog"])),
     )  # fmt: skip
     if draw(st.booleans()) and not isinstance(encoding, TwosComplement):

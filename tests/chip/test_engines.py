@@ -122,7 +122,7 @@ LANES = {
 
 @pytest.mark.parametrize("name", LANES)
 def test_sums_travel_by_any_way_with_the_same_result(name, key, monkeypatch):
-    """Through 8-bit units, several to a float32 word, or each by itself: clipped, rounded and added to the same bits."""
+    """Through 8-bit units, several to a float32 word, or each by itself: clipped and added to the same bits."""
     core = LANES[name]
     rng = np.random.default_rng(0)
     weights, x = rng.integers(-127, 128, (300, 9)), rng.integers(0, 256, (17, 300))
@@ -140,7 +140,7 @@ def test_sums_travel_by_any_way_with_the_same_result(name, key, monkeypatch):
             seen.append(edit(rules_of(*args)))
             return seen[-1]
 
-        monkeypatch.setattr(crossbar, "has_matrix_units", lambda units=units: units)
+        monkeypatch.setattr(reading, "has_matrix_units", lambda units=units: units)
         monkeypatch.setattr(crossbar, "rules_of", spied)
         anew = replace(core, description=way)  # a static field: the engine compiles anew
         array = anew.program(jnp.asarray(weights), key=key)
@@ -165,7 +165,7 @@ def naive_matmul(core, array, x):
 @pytest.mark.parametrize("device", [Ideal(g_min=0.0, g_max=G_MAX), NOISY_CELLS], ids=["exact", "noisy"])
 @pytest.mark.parametrize("encoding", [Differential(), Offset(), Offset(unit_column=False)], ids=repr)
 def test_the_engine_plays_what_one_einsum_plays(encoding, device, key):
-    """Programming noise and clipping included; with steps of a power of two, so that no rounding hangs on a division."""
+    """Programming noise and clipping included; with steps of a power of two, so that none hangs on a division."""
     both = encoding.polarities == 2
     scale = Fixed(high=(255.0,), low=(-255.0 if both else -1.0,))
     adc = make_adc(8, sign_magnitude=both)

@@ -14,8 +14,8 @@ import pytest
 from cores import G_MAX, make_core, recorded_core
 
 from pimsim.chip import Differential, Fixed, Offset
-from pimsim.chip.crossbar import columns_of, reads_of
 from pimsim.chip.inputs import digits
+from pimsim.chip.reading import columns_of, reads_of
 from pimsim.circuits import IdealAdc
 from pimsim.devices import NonNegative, Reram
 from pimsim.numerics import leaves_to_arrays

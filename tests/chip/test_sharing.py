@@ -55,7 +55,7 @@ def test_errors_of_converters_spread_products_as_they_should(field, expected, ke
 
 
 def test_a_converters_offset_stays_and_its_noise_does_not(key):
-    """The same vector twice: an instance repeats its own error and draws its noise anew; another key is another chip."""
+    """An instance repeats its own error and draws its noise anew; another key is another chip."""
     x = jnp.ones((2, 64), int)
     for field, same in (("offset_sigma", True), ("noise", False)):
         core = make_core(cell_bits=7, input_bits=1, adc=ImperfectAdc(adc=make_adc(12), **{field: 9.0}))
@@ -64,7 +64,7 @@ def test_a_converters_offset_stays_and_its_noise_does_not(key):
 
 
 def test_noise_of_the_drivers_reaches_every_column(key):
-    """Σ_r (x_r + n) W: columns of equal weights see the same noise, of spread W √R per read, within 4 standard errors."""
+    """Σ_r (x_r + n) W: columns of equal weights see the same noise, of spread W √R per read, to 4 standard errors."""
     quiet = Dac(bits=8, rate=1.0, power=0.0, area=0.0)
     core = make_core(cell_bits=7, adc=make_adc(16), dac=replace(quiet, noise=0.5))
     array = core.program(jnp.full((32, 3), 100), key=key)

@@ -23,7 +23,7 @@ INSTANCES = 20_000
 @pytest.mark.parametrize("adc", READOUTS, ids=lambda adc: type(adc).__name__)
 @pytest.mark.parametrize("sign_magnitude", [False, True])
 def test_all_readouts_give_the_codes_of_the_contract(adc, sign_magnitude):
-    """rint half to even, clipped to 0 … n-1: by Python's own round, for steps in eighths within and beyond the range."""
+    """rint half to even, clipped to 0 … n-1: by Python's own round, for eighths of a step within and beyond."""
     adc = replace(adc, sign_magnitude=sign_magnitude)
     steps = np.arange(-20, 8 * (adc.codes + 2)) / 8
     expected = [min(max(round(s), 0), adc.codes - 1) for s in steps.tolist()]

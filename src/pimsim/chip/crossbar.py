@@ -9,16 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
 from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges
-from pimsim.chip.encoding import AbstractEncoding, Encoded
+from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
-from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, digits, unsigned_streams
+from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
 from pimsim.circuits import AbstractAdc, Circuit, Dac
-from pimsim.circuits.adc import code_count
-from pimsim.devices import AbstractDevice, Ideal
+from pimsim.devices import AbstractDevice
 from pimsim.errors import SpecError, require
-from pimsim.numerics import FLOAT32_INTEGERS, fold, has_matrix_units, key_words, leaves_to_arrays, on_grid
+from pimsim.numerics import leaves_to_arrays
 from pimsim.units import Time
 
 
@@ -155,6 +153,8 @@ class CrossbarCore(AbstractCore):
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,
         signed: bool = False, ranges: Ranges | None = None,
     ) -> Programmed:  # fmt: skip
+        from pimsim.chip.programming import check_weights, program  # which know this class
+
         check_weights(self, weights)
         cuts = self.cuts(*weights.shape)
         if occupied is None:
@@ -166,6 +166,8 @@ class CrossbarCore(AbstractCore):
         self, array: Programmed, x: Int[Array, "vector row"], *, key: PRNGKeyArray | None = None,
         index: Int[Array, " vector"] | None = None,
     ) -> Num[Array, "vector col"]:  # fmt: skip
+        from pimsim.chip.reading import check_inputs, matmul
+
         check_inputs(self, array, x)
         if key is None:
             if self.traits.noisy_reads or self.dac.noise or self.adc.thermal_noise_drawn:
@@ -225,6 +227,8 @@ class CrossbarCore(AbstractCore):
         signed: bool = False,
     ) -> Ranges:
         """The full scale for a matrix, calibrated on the currents that vectors bring in exact cells."""
+        from pimsim.chip.reading import column_samples
+
         samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed)
         return self.ranges(self.cuts(*weights.shape).rows, signed, samples)
 
@@ -271,241 +275,3 @@ def bits_table(core: CrossbarCore, signed: bool) -> Int[np.ndarray, "read slice"
     if len(core.adc_bits) != reads:
         raise SpecError("adc_bits", f"expected {reads} rows, one a conversion, got {len(core.adc_bits)}")
     return np.array(core.adc_bits)
-
-
-def check_weights(core: CrossbarCore, weights: Array) -> None:
-    """Raise SpecError unless the weights are a matrix of integers that the core can hold."""
-    if weights.ndim != 2 or 0 in weights.shape:
-        raise SpecError("weights", f"expected a matrix [row, col], got shape {weights.shape}")
-    if not jnp.issubdtype(weights.dtype, jnp.integer):
-        raise SpecError("weights", f"expected integers, got {weights.dtype}", "Quantize first: pimsim.quantize.")
-    most = 2 ** (core.weight_bits - 1)
-    least = 1 - most if core.encoding.polarities == 2 and core.weight_bits > 1 else -most
-    if weights.min() < least or weights.max() >= most:
-        fact = f"must be {least} to {most - 1} for weight_bits = {core.weight_bits}"
-        raise SpecError("weights", f"{fact}, got {int(weights.min())} to {int(weights.max())}")
-
-
-def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
-    """Raise SpecError unless the inputs are vectors of integers that the streams can carry."""
-    signed = array.signed
-    if x.ndim != 2 or x.shape[1] != array.rows:
-        raise SpecError("x", f"expected vectors [vector, row] of {array.rows} values, got shape {x.shape}")
-    if not jnp.issubdtype(x.dtype, jnp.integer):
-        raise SpecError("x", f"expected integers, got {x.dtype}", "Quantize first: pimsim.quantize.")
-    most = 2 ** (core.input_bits - signed)
-    least = (1 - most if core.inputs.bipolar else -most) if signed else 0
-    if x.size and (x.min() < least or x.max() >= most):
-        fact = f"must be {least} to {most - 1} for input_bits = {core.input_bits}"
-        raise SpecError("x", f"{fact}, got {int(x.min())} to {int(x.max())}")
-
-
-@eqx.filter_jit
-def program(
-    core: CrossbarCore, weights: Array, cuts: Cuts, occupied: Array, key: PRNGKeyArray, signed: bool, ranges: Ranges
-) -> Programmed:
-    """Encode each array's block of weights, then program its cells and its input column under the array's own key."""
-    cols = weights.shape[1]
-    code, units = encode(core, weights, cuts, signed)
-
-    def one(levels: Array, unit: Array, index: Array) -> Array:
-        cells = levels.transpose(1, 2, 0).reshape(cuts.rows, -1)
-        target = core.device.target(jnp.concatenate([cells, unit], axis=1), 2**core.cell_bits)
-        return core.device.program(target, key=fold(key, index))
-
-    index = jnp.arange(cuts.blocks * cuts.arrays).reshape(cuts.blocks, cuts.arrays)
-    g = jax.vmap(jax.vmap(one))(code.levels, units, index)
-    per_array = cuts.cols * core.planes
-    gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
-    input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)
-    if core.encoding.analog_pairs:
-        gain = gain[:, : core.conversion_planes]
-    bias = core.inputs.bias(core.input_bits) if signed else 0
-    return Programmed(
-        cells=g[..., :per_array].reshape(*g.shape[:3], cuts.cols, core.planes),
-        units=g[..., -1] if core.encoding.unit_level else None,
-        gain=gain,
-        input_gain=input_gain,
-        bias=-bias * weights.sum(axis=0).astype(jnp.float64),
-        errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
-        ranges=ranges,
-        rows=weights.shape[0],
-        signed=signed,
-    )
-
-
-@eqx.filter_jit
-def encode(core: CrossbarCore, weights: Array, cuts: Cuts, signed: bool) -> tuple[Encoded, Array]:
-    """The levels of every array, [block array plane row col], and those of its input column, [block array row 1]."""
-    rows, cols = weights.shape
-    padded = jnp.pad(weights, ((0, cuts.blocks * cuts.rows - rows), (0, cuts.arrays * cuts.cols - cols)))
-    by_array = padded.reshape(cuts.blocks, cuts.rows, cuts.arrays, cuts.cols).transpose(0, 2, 1, 3)
-    exists = (jnp.arange(cuts.blocks * cuts.rows) < rows).reshape(cuts.blocks, cuts.rows)
-    digit = max(2**stream.width - 1 for stream in core.conversions(signed))
-    top = (core.adc.codes - 1) // digit
-    one = lambda block, there: core.encoding.encode(block, core.weight_bits, core.widths, top, there)  # noqa: E731
-    code = jax.vmap(jax.vmap(one, (0, None)))(by_array, exists)
-    unit = core.encoding.unit_level
-    column = jnp.full((cuts.blocks, cuts.arrays, cuts.rows, int(unit > 0)), unit, code.levels.dtype)
-    return code._replace(input_gain=code.input_gain / max(unit, 1)), column
-
-
-def _along_cols(recipe: Array, cols: int) -> Array:
-    """[block array … col] as [block … all columns]."""
-    merged = jnp.moveaxis(recipe, 1, -2)
-    return merged.reshape(*merged.shape[:-2], -1)[..., :cols]
-
-
-def _adc_errors(core: CrossbarCore, cuts: Cuts, cols: int, key: PRNGKeyArray):
-    """The errors of the converter behind each conversion: columns that share a converter share its errors."""
-    shared = math.ceil(core.columns / core.columns_per_adc)
-    errors = core.adc.errors((cuts.blocks, cuts.arrays, shared), key=key)
-    if errors is None:
-        return None
-    col, plane = jnp.arange(cols), jnp.arange(core.conversion_planes)
-    place = (col[None] % cuts.cols) * core.conversion_planes + plane[:, None]
-    converter = jnp.minimum(place // core.columns_per_adc, shared - 1)
-    return jax.tree.map(lambda e: e[:, (col // cuts.cols)[None], converter], errors)
-
-
-@eqx.filter_jit
-def matmul(
-    core: CrossbarCore, traits: Traits, array: Programmed, x: Array, key: PRNGKeyArray, index: Array
-) -> Num[Array, "vector col"]:
-    """Express currents in steps of one level, let the engine read them, and put the digital corrections to its sums."""
-    plan = core.conversions(array.signed)
-    columns = columns_of(core, traits, array)
-    reads = reads_of(core, plan, array)
-    value = x + core.inputs.bias(core.input_bits) if array.signed else x
-    streamed = array.signed and core.accumulate == "digital"
-    code = core.inputs.code(x, core.input_bits) if streamed else value
-    y = bit_true(columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key))
-    if array.ranges.uniform:
-        y = y * reads.step[0, 0]
-    low_per_col = jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain)
-    y = y + low_per_col + array.bias
-    digital_gain = jnp.zeros_like(array.input_gain) if array.units is not None else array.input_gain
-    if array.units is not None:
-        y = y + jnp.sum(reads.weight * reads.low[:, -1]) * array.input_gain.sum(axis=0)
-    if core.pedestal == "digital" and not core.encoding.analog_pairs:
-        digital_gain = digital_gain - core.device.g_min / core.device.step(2**core.cell_bits) * array.gain.sum(axis=1)
-    blocks, rows = array.cells.shape[0], array.cells.shape[2]
-    by_block = jnp.pad(value, ((0, 0), (0, blocks * rows - x.shape[1]))).reshape(len(x), blocks, rows)
-    y = y + by_block.sum(axis=2).astype(jnp.float64) @ digital_gain
-    return y.astype(jnp.int64) if returns_integers(core, array.ranges) else y
-
-
-def returns_integers(core: CrossbarCore, ranges: Ranges) -> bool:
-    """Whether every term of the digital sum is a whole number."""
-    return ranges.unit_range and core.adc.quantizes and core.pedestal != "digital" and core.encoding.unit_level <= 1
-
-
-def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns:
-    """The programmed cells as columns of conversions, in steps of one level, on a grid on which sums are exact."""
-    blocks, _, rows, per_array, planes = array.cells.shape
-    cols = array.gain.shape[-1]
-    step = core.device.step(2**core.cell_bits)
-    digit = max(2**stream.width - 1 for stream in core.conversions(array.signed))
-    bound = 2.0 * rows * (2**core.cell_bits - 1) * digit
-    pedestal = core.device.g_min if core.pedestal == "reference" else 0.0
-
-    def steps(g: Array) -> Array:
-        return on_grid((g - pedestal) / step, bound)
-
-    def planar(g: Array) -> Array:
-        return g.transpose(0, 2, 4, 1, 3).reshape(blocks, rows, planes, -1)[..., :cols]
-
-    def paired(cells: Array, sign: int) -> Array:
-        half = planes // 2
-        return cells[:, :, :half] + sign * cells[:, :, half:] if core.encoding.analog_pairs else cells
-
-    variance = unit_variance = None
-    if traits.noisy_reads:
-        spread = (core.device.read_spread(array.cells) / step) ** 2
-        variance = paired(planar(spread), 1).astype(jnp.float32)
-        if array.units is not None:
-            unit_variance = ((core.device.read_spread(array.units) / step) ** 2).swapaxes(1, 2).astype(jnp.float32)
-    return Columns(
-        cells=paired(steps(planar(array.cells)), -1).astype(jnp.float32),
-        variance=variance,
-        units=None if array.units is None else steps(array.units).swapaxes(1, 2).astype(jnp.float32),
-        unit_variance=unit_variance,
-        gain=array.gain,
-        input_gain=array.input_gain,
-        errors=array.errors,
-        array_of_col=jnp.broadcast_to(jnp.arange(cols) // per_array, (blocks, cols)),
-    )
-
-
-def reads_of(core: CrossbarCore, plan: tuple[Stream, ...], array: Programmed) -> Reads:
-    """The reads with the scale of their conversions; a plane of negative polarity is scaled as its slice is."""
-    table = bits_table(core, array.signed)
-    count = np.vectorize(lambda bits: code_count(int(bits), core.adc.sign_magnitude))(table)
-    count = np.where(table == 0, 1, count)
-    repeat = core.conversion_planes // len(core.widths)
-    span = (array.ranges.high - array.ranges.low)[None]
-    step = jnp.where(count > 1, span / np.maximum(count - 1, 1), 1e30)
-    low = jnp.where(count > 1, array.ranges.low[None], 0.0)
-    if not core.adc.quantizes:
-        step, low = jnp.ones_like(step), jnp.zeros_like(low)
-    return Reads(
-        shift=jnp.array([stream.shift for stream in plan], jnp.int32),
-        mask=jnp.array([2**stream.width - 1 for stream in plan], jnp.int32),
-        weight=jnp.array([stream.weight for stream in plan]),
-        low=jnp.tile(low, (1, repeat)),
-        step=jnp.tile(step, (1, repeat)),
-        per_step=jnp.tile(1 / step, (1, repeat)).astype(jnp.float32),
-        codes=jnp.tile(jnp.asarray(count, jnp.float32), (1, repeat)),
-    )
-
-
-def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
-    """How sums may travel and be added, proved from the specs alone."""
-    _, highest = current_bounds(core, array.cells.shape[2], array.signed)
-    digit = max(2**stream.width - 1 for stream in core.conversions(array.signed))
-    whole = traits.exact_cells and traits.exact_dac and (core.pedestal == "reference" or core.encoding.analog_pairs)
-    lanes, lane_step = 1, 1
-    if whole and has_matrix_units() and digit < 128 and core.cell_bits < 8:
-        lanes = 0
-    elif whole:
-        lane_step = 2 ** math.ceil(math.log2(2 * highest + 2))
-        lanes = max(1, int(math.log2(FLOAT32_INTEGERS) // math.log2(lane_step)))
-        lanes = max(n for n in range(1, lanes + 1) if core.conversion_planes % n == 0)
-    counted = sum(2.0 ** sum(core.widths[:s]) for s in range(len(core.widths))) * core.encoding.polarities
-    sums = (core.adc.codes - 1) * (counted + core.encoding.largest_input_gain(core.weight_bits))
-    return Rules(
-        lanes=lanes,
-        lane_step=lane_step,
-        unit_scale=array.ranges.unit_scale,
-        multiplies=not whole or array.ranges.multiplies,
-        uniform=array.ranges.uniform,
-        narrow=sums < FLOAT32_INTEGERS and core.encoding.unit_level <= 1,
-        halves=has_matrix_units() and traits.exact_dac and core.accumulate == "digital" and digit <= 16,
-        exact_dac=traits.exact_dac,
-        summed=core.streams(array.signed) if core.accumulate == "analog" else (),
-    )
-
-
-def column_samples(
-    core: CrossbarCore, weights: Int[np.ndarray, "row col"], x: Int[Array, "vector row"], signed: bool
-) -> list[Float[np.ndarray, " n"]]:
-    """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
-    exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
-    core = eqx.tree_at(lambda c: c.device, core, exact)
-    anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False, True)
-    cuts = core.cuts(*weights.shape)
-    array = program(
-        leaves_to_arrays(core), jnp.asarray(weights), cuts, jnp.ones((cuts.blocks, cuts.arrays), bool),
-        jax.random.key(0), signed, anything,
-    )  # fmt: skip
-    cells = np.asarray(columns_of(leaves_to_arrays(core), core.traits, array).cells)
-    value = np.asarray(x) + (core.inputs.bias(core.input_bits) if signed else 0)
-    code = value if core.accumulate == "analog" or not signed else np.asarray(core.inputs.code(x, core.input_bits))
-    code = np.pad(code, ((0, 0), (0, cuts.blocks * cuts.rows - code.shape[1]))).reshape(-1, cuts.blocks, cuts.rows)
-    parts = [
-        np.einsum("nbr,brpc->pnbc", np.asarray(digits(jnp.asarray(code), s.shift, 2**s.width - 1), np.float32), cells)
-        for s in core.conversions(signed)
-    ]
-    sums = np.stack(parts, axis=1)
-    slices = len(core.widths)
-    return [sums[s::slices].ravel() for s in range(slices)]

@@ -6,7 +6,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from pimsim.chip.core import Programmed, Ranges
-from pimsim.chip.crossbar import CrossbarCore, Traits, columns_of, encode, matmul
+from pimsim.chip.crossbar import CrossbarCore, Traits
+from pimsim.chip.programming import encode
+from pimsim.chip.reading import columns_of, matmul
 from pimsim.numerics import counter_normal, integer_product, key_words
 
 

@@ -8,8 +8,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Ranges
-from pimsim.chip.crossbar import Traits, matmul, program
+from pimsim.chip.crossbar import Traits
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
+from pimsim.chip.programming import program
+from pimsim.chip.reading import matmul
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
 from pimsim.numerics import exact_product, fold, leaves_to_arrays

@@ -1,4 +1,4 @@
-"""Makes the recordings beside it: four small products by a model of a few lines of NumPy, which knows nothing of pimsim.
+"""Makes the recordings beside it: four small products by a model of a few lines of NumPy that knows no pimsim.
 
     python generate.py
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 CASES = {
-    # a signed product on pairs of 3-bit cells, the top slice of one bit, inputs two bits a read, 6 bits with a zero code
+    # a signed product on pairs of 3-bit cells, the top slice of one bit, inputs two bits a read, 6 bits with a zero
     "own_differential_signed": {
         "style": "BALANCED", "bits_per_cell": 3, "weight_bits": 8, "input_bits": 7, "signed_in": True,
         "input_slice": 2, "adc_bits": 6, "adc_model": "SignMagnitudeADC", "subtract_analog": True,
@@ -70,7 +70,7 @@ def record(name, case):
     codes = 2 ** config["adc_bits"] - (config["adc_model"] == "SignMagnitudeADC")
     levels = [[(s >> (bits * i)) & cell for s in stored] for i in range(slices)]
     arrays = {"W": weights.astype(np.int16), "X": x.astype(np.int16), "exact": weights @ x}
-    limits, total, margin = [], np.zeros(stored[0].shape[:1] + (VECTORS,)), 1.0
+    limits, total, margin = [], np.zeros((*stored[0].shape[:1], VECTORS)), 1.0
     for i, parts in enumerate(levels):
         pair = len(parts) == 2 and config["subtract_analog"]
         columns = [parts[0] - parts[1]] if pair else parts

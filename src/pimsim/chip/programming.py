@@ -1,0 +1,96 @@
+"""Writing a matrix into cells: encoding, programming, and the converters that will read them."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PRNGKeyArray
+
+from pimsim.chip.core import Cuts, Programmed, Ranges
+from pimsim.chip.crossbar import CrossbarCore
+from pimsim.chip.encoding import Encoded
+from pimsim.circuits.adc import AdcErrors
+from pimsim.errors import SpecError
+from pimsim.numerics import fold
+
+
+def check_weights(core: CrossbarCore, weights: Array) -> None:
+    """Raise SpecError unless the weights are a matrix of integers that the core can hold."""
+    if weights.ndim != 2 or 0 in weights.shape:
+        raise SpecError("weights", f"expected a matrix [row, col], got shape {weights.shape}")
+    if not jnp.issubdtype(weights.dtype, jnp.integer):
+        raise SpecError("weights", f"expected integers, got {weights.dtype}", "Quantize first: pimsim.quantize.")
+    most = 2 ** (core.weight_bits - 1)
+    least = 1 - most if core.encoding.polarities == 2 and core.weight_bits > 1 else -most
+    if weights.min() < least or weights.max() >= most:
+        fact = f"must be {least} to {most - 1} for weight_bits = {core.weight_bits}"
+        raise SpecError("weights", f"{fact}, got {int(weights.min())} to {int(weights.max())}")
+
+
+@eqx.filter_jit
+def program(
+    core: CrossbarCore, weights: Array, cuts: Cuts, occupied: Array, key: PRNGKeyArray, signed: bool, ranges: Ranges
+) -> Programmed:
+    """Encode each array's block of weights, then program its cells and its input column under the array's own key."""
+    cols = weights.shape[1]
+    code, units = encode(core, weights, cuts, signed)
+
+    def one(levels: Array, unit: Array, index: Array) -> Array:
+        cells = levels.transpose(1, 2, 0).reshape(cuts.rows, -1)
+        target = core.device.target(jnp.concatenate([cells, unit], axis=1), 2**core.cell_bits)
+        return core.device.program(target, key=fold(key, index))
+
+    index = jnp.arange(cuts.blocks * cuts.arrays).reshape(cuts.blocks, cuts.arrays)
+    g = jax.vmap(jax.vmap(one))(code.levels, units, index)
+    per_array = cuts.cols * core.planes
+    gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
+    input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)
+    if core.encoding.analog_pairs:
+        gain = gain[:, : core.conversion_planes]
+    bias = core.inputs.bias(core.input_bits) if signed else 0
+    return Programmed(
+        cells=g[..., :per_array].reshape(*g.shape[:3], cuts.cols, core.planes),
+        units=g[..., -1] if core.encoding.unit_level else None,
+        gain=gain,
+        input_gain=input_gain,
+        bias=-bias * weights.sum(axis=0).astype(jnp.float64),
+        errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
+        ranges=ranges,
+        rows=weights.shape[0],
+        signed=signed,
+    )
+
+
+@eqx.filter_jit
+def encode(core: CrossbarCore, weights: Array, cuts: Cuts, signed: bool) -> tuple[Encoded, Array]:
+    """The levels of every array, [block array plane row col], and those of its input column, [block array row 1]."""
+    rows, cols = weights.shape
+    padded = jnp.pad(weights, ((0, cuts.blocks * cuts.rows - rows), (0, cuts.arrays * cuts.cols - cols)))
+    by_array = padded.reshape(cuts.blocks, cuts.rows, cuts.arrays, cuts.cols).transpose(0, 2, 1, 3)
+    exists = (jnp.arange(cuts.blocks * cuts.rows) < rows).reshape(cuts.blocks, cuts.rows)
+    digit = max(2**stream.width - 1 for stream in core.conversions(signed))
+    top = (core.adc.codes - 1) // digit
+    one = lambda block, there: core.encoding.encode(block, core.weight_bits, core.widths, top, there)  # noqa: E731
+    code = jax.vmap(jax.vmap(one, (0, None)))(by_array, exists)
+    unit = core.encoding.unit_level
+    column = jnp.full((cuts.blocks, cuts.arrays, cuts.rows, int(unit > 0)), unit, code.levels.dtype)
+    return code._replace(input_gain=code.input_gain / max(unit, 1)), column
+
+
+def _along_cols(recipe: Array, cols: int) -> Array:
+    """[block array … col] as [block … all columns]."""
+    merged = jnp.moveaxis(recipe, 1, -2)
+    return merged.reshape(*merged.shape[:-2], -1)[..., :cols]
+
+
+def _adc_errors(core: CrossbarCore, cuts: Cuts, cols: int, key: PRNGKeyArray) -> AdcErrors | None:
+    """The errors of the converter behind each conversion: columns that share a converter share its errors."""
+    shared = math.ceil(core.columns / core.columns_per_adc)
+    errors = core.adc.errors((cuts.blocks, cuts.arrays, shared), key=key)
+    if errors is None:
+        return None
+    col, plane = jnp.arange(cols), jnp.arange(core.conversion_planes)
+    place = (col[None] % cuts.cols) * core.conversion_planes + plane[:, None]
+    converter = jnp.minimum(place // core.columns_per_adc, shared - 1)
+    return jax.tree.map(lambda e: e[:, (col // cuts.cols)[None], converter], errors)
