@@ -20,7 +20,7 @@ from pimsim.chip import (
     TwosComplement,
     TwosComplementInputs,
     bit_true,
-    crossbar,
+    reading,
 )
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.circuits import Dac, IdealAdc, ImperfectAdc
@@ -126,7 +126,7 @@ def test_sums_travel_by_any_way_with_the_same_result(name, key, monkeypatch):
     core = LANES[name]
     rng = np.random.default_rng(0)
     weights, x = rng.integers(-127, 128, (300, 9)), rng.integers(0, 256, (17, 300))
-    ways, rules_of = {}, crossbar.rules_of
+    ways, rules_of = {}, reading.rules_of
     for way, units, edit in (
         ("bytes", True, lambda rules: rules),
         ("packed", False, lambda rules: rules),
@@ -141,7 +141,7 @@ def test_sums_travel_by_any_way_with_the_same_result(name, key, monkeypatch):
             return seen[-1]
 
         monkeypatch.setattr(reading, "has_matrix_units", lambda units=units: units)
-        monkeypatch.setattr(crossbar, "rules_of", spied)
+        monkeypatch.setattr(reading, "rules_of", spied)
         anew = replace(core, description=way)  # a static field: the engine compiles anew
         array = anew.program(jnp.asarray(weights), key=key)
         ways[way] = np.asarray(anew.matmul(array, jnp.asarray(x)), float)
