@@ -47,7 +47,7 @@ def variance_by_hand(core, weights, vector, signed):
         place = 0
         for width in core.widths:
             level = (part >> place) & (2**width - 1)
-            sigma = np.asarray(core.device.read_spread(core.device.g_min + step * level)) / step
+            sigma = np.asarray(core.device.read_spread(jnp.asarray(core.device.g_min + step * level))) / step
             for stream in core.streams(signed):
                 digit = (code >> stream.shift) & (2**stream.width - 1)
                 variance += (2.0**place * stream.weight) ** 2 * (digit**2 @ sigma**2)
