@@ -5,6 +5,7 @@ import time
 import jax
 
 from pimsim.accounting import account
+from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Progress, infer
 from pimsim.mapping import place
@@ -27,13 +28,16 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
     clock.lap("load")
 
-    quantized = quantize(
-        network,
-        data.train_images[: experiment.calibration.images],
-        weight_bits=chip.core.weight_bits,
-        input_bits=chip.core.input_bits,
-        percentile=experiment.calibration.percentile,
-    )
+    try:
+        quantized = quantize(
+            network,
+            data.train_images[: experiment.calibration.images],
+            weight_bits=chip.core.weight_bits,
+            input_bits=chip.core.input_bits,
+            percentile=experiment.calibration.percentile,
+        )
+    except SpecError as error:
+        raise error.within("calibration") from None
     signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
     clock.lap("quantize")
 

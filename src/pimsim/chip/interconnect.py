@@ -36,8 +36,7 @@ class Link(AbstractCircuit):
     area: Area
 
     def __check_init__(self):
-        if self.bandwidth <= 0:
-            raise SpecError("bandwidth", "must be more than 0")
+        require("bandwidth", self.bandwidth, 1)  # bit/s: fewer would take longer than cycles can be counted
 
     def cost(self) -> Cost:
         return Cost(power=self.power, area=self.area, constant=self.power)
