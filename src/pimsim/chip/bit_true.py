@@ -16,8 +16,10 @@ from pimsim.circuits import AbstractAdc, Dac
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
 
-TILE_BYTES = 2**20
+TILE_BYTES = 2**23
 """Bytes of currents between two conversions."""
+UNIT_ROWS = 16
+"""Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""
 
 
 class Columns(eqx.Module):
@@ -39,6 +41,17 @@ class Columns(eqx.Module):
     array_of_col: Int[Array, "block col"]
     """Which array, and so which of the units, a column of weights lies in."""
 
+    def with_rows(self, count: int) -> "Columns":
+        """The same with more rows, of cells that do not conduct."""
+
+        def by_row(c: Columns) -> tuple[Array | None, ...]:
+            return c.cells, c.variance, c.units, c.unit_variance
+
+        def padded(values: Array | None) -> Array | None:
+            return None if values is None else jnp.pad(values, ((0, 0), (0, count)) + ((0, 0),) * (values.ndim - 2))
+
+        return eqx.tree_at(by_row, self, tuple(map(padded, by_row(self))), is_leaf=lambda leaf: leaf is None)
+
 
 class Reads(eqx.Module):
     """The reads of one vector, and the scale of their conversions."""
@@ -58,6 +71,8 @@ class Reads(eqx.Module):
 class Rules(eqx.Module):
     """What is known before any number is: how the engine may go about it."""
 
+    code_type: str = "int32"
+    """The narrowest type that holds what is streamed; an unsigned one where no digit has a sign."""
     lanes: int = 1
     """Column sums that share a float32 word; 0 sends them through 8-bit integer units."""
     lane_step: int = 1
@@ -99,8 +114,10 @@ def bit_true(
     width = planes * cols // max(rules.lanes, 1)
     chunk = max(8, min(-(-len(code) // 8) * 8, TILE_BYTES // (4 * width) // 8 * 8))
     padding = -len(code) % chunk
-    code = jnp.pad(code, ((0, padding), (0, blocks * rows - code.shape[1])))
+    code = jnp.pad(code.astype(rules.code_type), ((0, padding), (0, blocks * rows - code.shape[1])))
     index = jnp.pad(index, (0, padding))
+    filling = -rows % UNIT_ROWS if rules.lanes == 0 else 0
+    columns = columns.with_rows(filling)
     columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
     digital = jnp.float32 if rules.uniform and rules.narrow else jnp.float64
 
@@ -118,7 +135,7 @@ def bit_true(
 
             return lax.scan(of_read, total, (reads, jnp.arange(len(reads.shift))))[0], None
 
-        by_block = vectors.reshape(chunk, blocks, rows).swapaxes(0, 1)
+        by_block = jnp.pad(vectors.reshape(chunk, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
         start = jnp.zeros((chunk, cols), jnp.float64)
         return lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
 

@@ -85,4 +85,7 @@ def unsigned_streams(bits: int, dac_bits: int) -> tuple[Stream, ...]:
 
 def digits(code: Int[Array, "vector row"], shift: int | Int[Array, ""], mask: int | Int[Array, ""]) -> Array:
     """The digits [vector, row] of one read, with the signs of their codes."""
+    shift, mask = jnp.asarray(shift, code.dtype), jnp.asarray(mask, code.dtype)
+    if jnp.issubdtype(code.dtype, jnp.unsignedinteger):
+        return (code >> shift) & mask
     return jnp.sign(code) * ((jnp.abs(code) >> shift) & mask)

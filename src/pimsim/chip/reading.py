@@ -49,15 +49,24 @@ def matmul(
         y = y * reads.step[0, 0]
     low_per_col = jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain)
     y = y + low_per_col + array.bias
-    digital_gain = jnp.zeros_like(array.input_gain) if array.units is not None else array.input_gain
     if array.units is not None:
         y = y + jnp.sum(reads.weight * reads.low[:, -1]) * array.input_gain.sum(axis=0)
-    if core.pedestal == "digital" and not core.encoding.analog_pairs:
-        digital_gain = digital_gain - core.device.g_min / core.device.step(2**core.cell_bits) * array.gain.sum(axis=1)
-    blocks, rows = array.cells.shape[0], array.cells.shape[2]
-    by_block = jnp.pad(value, ((0, 0), (0, blocks * rows - x.shape[1]))).reshape(len(x), blocks, rows)
-    y = y + by_block.sum(axis=2).astype(jnp.float64) @ digital_gain
+    y = y + input_terms(core, array, value)
     return y.astype(jnp.int64) if returns_integers(core, array.ranges) else y
+
+
+def input_terms(core: CrossbarCore, array: Programmed, value: Array) -> Float[Array, "vector col"] | float:
+    """What the digital side adds for the sum of each vector's inputs: 0 where no column asks for it."""
+    by_encoding = array.units is None and core.encoding.largest_input_gain(core.weight_bits) > 0
+    by_pedestal = core.pedestal == "digital" and not core.encoding.analog_pairs
+    if not by_encoding and not by_pedestal:
+        return 0.0
+    gain = array.input_gain if by_encoding else jnp.zeros_like(array.input_gain)
+    if by_pedestal:
+        gain = gain - core.device.g_min / core.device.step(2**core.cell_bits) * array.gain.sum(axis=1)
+    blocks, rows = array.cells.shape[0], array.cells.shape[2]
+    by_block = jnp.pad(value, ((0, 0), (0, blocks * rows - value.shape[1]))).reshape(len(value), blocks, rows)
+    return by_block.sum(axis=2).astype(jnp.float64) @ gain
 
 
 def returns_integers(core: CrossbarCore, ranges: Ranges) -> bool:
@@ -138,7 +147,9 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
         lanes = max(n for n in range(1, lanes + 1) if core.conversion_planes % n == 0)
     counted = sum(2.0 ** sum(core.widths[:s]) for s in range(len(core.widths))) * core.encoding.polarities
     sums = (core.adc.codes - 1) * (counted + core.encoding.largest_input_gain(core.weight_bits))
+    unsigned = "uint8" if core.input_bits <= 8 else "uint16"
     return Rules(
+        code_type="int32" if core.digits_have_sign(array.signed) else unsigned,
         lanes=lanes,
         lane_step=lane_step,
         unit_scale=array.ranges.unit_scale,
