@@ -5,6 +5,8 @@ time, and the conversions are fused behind the product. Where sums are small int
 one float32 word, or through 8-bit units, exactly.
 """
 
+from dataclasses import replace
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,7 @@ from pimsim.circuits import AbstractAdc, Dac
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
 
-TILE_BYTES = 2**23
+TILE_BYTES = 2**22
 """Bytes of currents between two conversions."""
 UNIT_ROWS = 16
 """Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""
@@ -44,13 +46,11 @@ class Columns(eqx.Module):
     def with_rows(self, count: int) -> "Columns":
         """The same with more rows, of cells that do not conduct."""
 
-        def by_row(c: Columns) -> tuple[Array | None, ...]:
-            return c.cells, c.variance, c.units, c.unit_variance
-
         def padded(values: Array | None) -> Array | None:
             return None if values is None else jnp.pad(values, ((0, 0), (0, count)) + ((0, 0),) * (values.ndim - 2))
 
-        return eqx.tree_at(by_row, self, tuple(map(padded, by_row(self))), is_leaf=lambda leaf: leaf is None)
+        per_row = ("cells", "variance", "units", "unit_variance")
+        return replace(self, **{name: padded(getattr(self, name)) for name in per_row})
 
 
 class Reads(eqx.Module):

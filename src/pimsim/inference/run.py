@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
@@ -23,7 +24,8 @@ BATCH = 250
 """Images computed together; it bounds memory and changes no result."""
 SAMPLE_IMAGES = 32
 SAMPLE_VECTORS = 512
-"""Vectors of a layer on which full scales are calibrated and the statistical engine is measured."""
+"""Vectors of a layer on which full scales are calibrated, the statistical engine is measured and, for each batch, the
+error of the products is taken."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, of): told after each step of something long."""
@@ -46,7 +48,7 @@ class Inference:
     quantized_accuracy: float
     crossbar_accuracy: Ratios[np.ndarray, " trial"]
     signal_power: Ratios[np.ndarray, "trial matrix"]
-    """Mean square of the integer products, on the inputs the layer saw."""
+    """Mean square of the integer products, on 512 of the vectors of each batch, evenly picked."""
     error_power: Ratios[np.ndarray, "trial matrix"]
     """Mean square of what the chip's products were off."""
     statistical_deviation: Ratios[np.ndarray, " matrix"]
@@ -189,9 +191,10 @@ class _ProgrammedChip:
             own, plan = self.quantized.layers[layer], self.plans[layer]
             y = product(self.core, plan, own, x, names, key=self.key)
             if plan.engine != "folded":
-                exact = exact_product(x, jnp.asarray(own.matrix), signed=own.signed_input)
-                error = y.astype(jnp.float64) - exact
-                self.powers[layer] += [float(jnp.sum(exact.astype(jnp.float64) ** 2)), float(jnp.sum(error**2)), y.size]
+                some = slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
+                vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
+                exact = exact_product(vectors, jnp.asarray(own.matrix), signed=own.signed_input)
+                self.powers[layer] += _powers(exact, products)
             return y
 
         self.classes.append(np.asarray(evaluate(self.quantized, images, products)).argmax(axis=-1))
@@ -200,6 +203,13 @@ class _ProgrammedChip:
         """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
         found = [power[:2] / power[2] if power[2] else np.array([1.0, 0.0]) for power in self.powers.values()]
         return np.array(found).T
+
+
+@jax.jit
+def _powers(exact: Array, products: Array) -> Float[Array, "3"]:
+    """Sum of squares of the exact products, that of the errors, and how many there are."""
+    exact = exact.astype(jnp.float64)
+    return jnp.array([jnp.sum(exact**2), jnp.sum((products - exact) ** 2), exact.size])
 
 
 def _deviation(
