@@ -65,14 +65,25 @@ def from_data(data: object, kind: type[T]) -> T:
 def to_data(value: Any) -> Any:
     """The plain data from which `from_data` builds an equal module: quantities as "0.002 W", exact to the last bit."""
     if not dataclasses.is_dataclass(value):
+        if isinstance(value, tuple):
+            return [to_data(item) for item in value]
         return dict(value) if isinstance(value, Mapping) else value
     hints = get_type_hints(type(value), include_extras=True)
     data = {"model": type(value).__name__} if _is_variant(type(value)) else {}
     for field in dataclasses.fields(value):
-        item, unit = getattr(value, field.name), unit_of(hints[field.name])
+        item = getattr(value, field.name)
         if item or field.name not in NOTES:
-            data[field.name] = f"{float(item)!r} {unit.symbol}" if unit else to_data(item)
+            data[field.name] = _field_data(item, hints[field.name])
     return data
+
+
+def _field_data(item: Any, hint: Any) -> Any:
+    """A field's plain data: a quantity, or a tuple of them, with the unit that its annotation states."""
+    if unit := unit_of(hint):
+        return f"{float(item)!r} {unit.symbol}"
+    if get_origin(hint) is tuple and (unit := unit_of(get_args(hint)[0])):
+        return [f"{float(each)!r} {unit.symbol}" for each in item]
+    return to_data(item)
 
 
 def sources(value: Any, path: str = "") -> dict[str, str]:

@@ -50,8 +50,11 @@ POWER = Unit("power", "W", "16 mW")
 AREA = Unit("area", "m2", "0.083 mm2")
 STORAGE = Unit("storage", "bit", "64 KB")
 BANDWIDTH = Unit("bandwidth", "bit/s", "6.4 GB/s")
+TEMPERATURE = Unit("temperature", "K", "300 K")
+CAPACITANCE = Unit("capacitance", "F", "1 fF")
+ACTIVATION = Unit("activation energy", "eV", "1.1 eV")
 COUNT = Unit("count", "1", "1")
-SYMBOLS = ("V", "A", "S", "ohm", "s", "Hz", "J", "W", "m2", "bit", "bit/s")
+SYMBOLS = ("V", "A", "S", "ohm", "s", "Hz", "J", "W", "m2", "K", "F", "eV", "bit", "bit/s")
 
 if TYPE_CHECKING:
     from typing import Annotated as Areas
@@ -90,6 +93,9 @@ Power = Annotated[float, POWER]
 Area = Annotated[float, AREA]
 Storage = Annotated[float, STORAGE]
 Bandwidth = Annotated[float, BANDWIDTH]
+Temperature = Annotated[float, TEMPERATURE]
+Capacitance = Annotated[float, CAPACITANCE]
+ActivationEnergy = Annotated[float, ACTIVATION]
 Rate = Annotated[float, Unit("rate of operations", "op/s", "41 Gop/s")]
 RatePerPower = Annotated[float, Unit("power efficiency", "op/s/W", "600 Gop/s/W")]
 RatePerArea = Annotated[float, Unit("area efficiency", "op/s/m2", "0.5 Top/s/m2")]

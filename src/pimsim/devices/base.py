@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 
+import equinox as eqx
 import jax.numpy as jnp
 from equinox import AbstractVar
 from jaxtyping import Array, Int, PRNGKeyArray
@@ -20,9 +21,12 @@ class AbstractDevice(AbstractSpec):
     name: AbstractVar[str]
     g_min: AbstractVar[Conductance]
     g_max: AbstractVar[Conductance]
+    endurance: float = eqx.field(default=0.0, kw_only=True)
+    """Writes that a cell survives; 0 where nobody states it. A limit to report, it changes no conductance."""
 
     def __check_init__(self):
         require("g_min", self.g_min, 0)
+        require("endurance", self.endurance, 0)
         if not self.g_max > self.g_min:
             raise SpecError("g_max", f"must exceed g_min ({self.g_min:g} S), got {self.g_max:g} S")
 
@@ -33,6 +37,11 @@ class AbstractDevice(AbstractSpec):
     def step(self, count: int) -> Conductance | Conductances[Array, ""]:
         """Conductance between neighbouring levels."""
         return (self.g_max - self.g_min) / (count - 1)
+
+    @property
+    def most_levels(self) -> int:
+        """Levels that the mechanism can hold apart: 2 for a binary cell."""
+        return 256
 
     @property
     @abstractmethod
@@ -48,9 +57,17 @@ class AbstractDevice(AbstractSpec):
         """Standard deviation of a programmed conductance from read to read, independent for every read."""
         return jnp.zeros_like(g)
 
+    @property
+    def fresh(self) -> "AbstractDevice":
+        """The same cell at the first time its model knows; itself if time changes nothing.
+
+        Programmed with the same key, the fresh cell and the aged one are one cell at two times.
+        """
+        return self
+
     @abstractmethod
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        """The conductances one programming of the cells ends at."""
+        """The conductances of cells programmed once, at the age that the cell states if it changes with time."""
 
 
 class AbstractWrapper(AbstractDevice):
@@ -67,8 +84,30 @@ class AbstractWrapper(AbstractDevice):
         return self.device.g_max
 
     @property
+    def most_levels(self) -> int:
+        return self.device.most_levels
+
+    @property
+    def is_exact(self) -> bool:
+        return self.device.is_exact
+
+    @property
     def has_read_noise(self) -> bool:
         return self.device.has_read_noise
 
     def read_spread(self, g: Conductances[Array, "*cells"]) -> Conductances[Array, "*cells"]:
         return self.device.read_spread(g)
+
+    @property
+    def fresh(self) -> AbstractDevice:
+        return eqx.tree_at(lambda wrapper: wrapper.device, self, self.device.fresh)
+
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        return self.device.program(target, key=key)
+
+
+def endurance_of(device: AbstractDevice) -> float:
+    """Writes that a cell survives, a wrapper's own or that of the cell within; 0 where nobody states it."""
+    if not device.endurance and isinstance(device, AbstractWrapper):
+        return endurance_of(device.device)
+    return device.endurance

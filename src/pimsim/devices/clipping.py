@@ -11,15 +11,21 @@ class NonNegative(AbstractWrapper):
     """A cell whose programming error ends at a conductance of zero.
 
     No cell conducts less, but cutting a Gaussian error off there shifts the mean of a level at zero by 0.4 σ, so that
-    differential weights shrink towards zero; a study inherits that bias. CrossSim cuts so; other cells here do not.
+    differential weights shrink towards zero; a study inherits that bias. CrossSim cuts so; ReRAM cells here do not.
     """
 
     device: AbstractDevice
     name: str = "non-negative"
 
-    @property
-    def is_exact(self) -> bool:
-        return self.device.is_exact
-
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         return jnp.maximum(self.device.program(target, key=key), 0)
+
+
+class WithinRange(AbstractWrapper):
+    """A cell that never ends outside g_min … g_max; both end levels inherit the bias of a cut-off error."""
+
+    device: AbstractDevice
+    name: str = "within-range"
+
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        return jnp.clip(self.device.program(target, key=key), self.g_min, self.g_max).astype(target.dtype)
