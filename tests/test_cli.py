@@ -129,6 +129,17 @@ class TestShow:
         assert "Falcone" in done.out
         assert json.loads(pimsim("show", "reram-hfox", "--json").out)["g_min"] == "9e-06 S"
 
+    def test_the_levels_of_a_device(self, pimsim):
+        """A bar for each level, rising from the left end of the axis to its right end; a spread is a line around it."""
+        lines = pimsim("show", "ideal").out.splitlines()
+        bars = [line.index("█") for line in lines if "█" in line]
+        assert len(bars) == 8
+        assert (bars == sorted(bars), "─█" in "".join(lines)) == (True, False)
+        assert "─█" in pimsim("show", "pcm-gst").out
+        levels = json.loads(pimsim("show", "reram-hfox", "--json").out)["levels"]
+        assert levels.keys() == {"target_S", "mean_S", "spread_S"}
+        assert levels["spread_S"][-1] == pytest.approx(1.007e-6, rel=0.1)
+
     def test_a_result(self, pimsim, stored):
         done = pimsim("show", stored)
         assert "isaac-mlp: mlp on isaac-ce" in done.out

@@ -10,12 +10,17 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 def rows(script, *arguments):
     """The numbers of each row of the table a script prints."""
+    table = [line for line in output(script, *arguments).splitlines() if line.startswith("|")][2:]
+    return [[float(number) for number in re.findall(r"\d+\.?\d*(?= ?%)", row)] for row in table]
+
+
+def output(script, *arguments):
+    """What a script prints."""
     done = subprocess.run(
         (sys.executable, EXAMPLES / script, *arguments), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    table = [line for line in done.stdout.splitlines() if line.startswith("|")][2:]
-    return [[float(number) for number in re.findall(r"\d+\.?\d*(?= ?%)", row)] for row in table]
+    return done.stdout
 
 
 def test_programming_noise(tmp_path):
@@ -34,3 +39,15 @@ def test_own_core():
     errors = [row[-1] for row in rows("own_core.py")]
     assert [error for error in errors if error == 0] == [0.0] * 4
     assert len(errors) == 11
+
+
+def test_own_data(tmp_path):
+    """Cells are programmed as the fit says; the figure is drawn."""
+    figure = tmp_path / "own.png"
+    table = [line for line in output("own_data.py", "--figure", str(figure)).splitlines() if line.startswith("|")][2:]
+    assert len(table) == 9
+    for row in table:
+        _, mean, sigma, found, spread = map(float, re.findall(r"\d+\.\d+", row))
+        assert abs(found - mean) < 4 * sigma / 100 + 0.01
+        assert abs(spread - sigma) < 4 * sigma / 141 + 0.01
+    assert figure.read_bytes().startswith(b"\x89PNG")

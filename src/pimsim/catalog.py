@@ -1,8 +1,8 @@
 """Cards by name: "isaac-ce" → configs/chips/isaac-ce.yaml, as plain data with its references filled in.
 
 A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
-name that ends in .yaml is a file, looked up beside the file that names it. Nothing here imports JAX, so that
-`pimsim list` is instant.
+name that ends in .yaml is a file, looked up beside the file that names it; `data: cells.csv` is a file of measurements,
+looked up likewise, and becomes its columns. Nothing here imports JAX, so that `pimsim list` is instant.
 """
 
 import ast
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.cardfile import MAX_DEPTH, parse_value, read_yaml
+from pimsim.datafile import read_cells
 from pimsim.errors import QUOTED, CardNotFound, FileError, PimsimError, SpecError, nearest, quoted
 
 PACKAGE = Path(__file__).parent
@@ -145,6 +146,8 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
     """Fill in the cards that `data` refers to; `kind` is what data itself describes, `where` its path in the card."""
     if isinstance(data, str) and kind in FOLDERS and where:
         return _referred(data, kind, beside, trail, where)
+    if isinstance(data, str) and kind == "data":
+        return _measured(data, beside, where)
     if not isinstance(data, Mapping):
         return data
     inside = f"{where}." if where else ""
@@ -166,6 +169,14 @@ def _referred(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...]
     """The card that a value names; an error in it says where it is referred to."""
     try:
         return _load(name, kind, beside, trail)
+    except PimsimError as error:
+        raise error.within(where, ": ") from None
+
+
+def _measured(name: str, beside: Path | None, where: str) -> dict[str, Any]:
+    """The columns of the file of measurements that a value names."""
+    try:
+        return read_cells((beside or Path()) / name)
     except PimsimError as error:
         raise error.within(where, ": ") from None
 

@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
 from rich.console import Group, RenderableType
 
 from pimsim.cardfile import read_yaml
@@ -18,11 +21,15 @@ from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.zoo import load_topology
 from pimsim.results import chip_summary, read_result, result_summary
-from pimsim.spec import AbstractSpec, sources, to_data, variants
-from pimsim.tables import chip_table, result_table, source_table, titled, value_table
+from pimsim.spec import sources, to_data, variants
+from pimsim.tables import chip_table, level_table, result_table, source_table, titled, value_table
 
 LOADERS = {"experiment": load_experiment, "chip": load_chip, "device": load_device}
 FORMS = {"experiment": Experiment, "chip": Chip, "device": AbstractDevice}
+SHOWN_LEVELS, SHOWN_CELLS = 8, 2000
+"""Levels of a cell that `show` draws, and the cells it programs to each."""
+LONGEST_VALUE = 120
+"""Characters of a value that a cell's table shows; columns of measurements are longer."""
 
 Shown = tuple[dict[str, Any], Callable[[], RenderableType]]
 """The JSON object, and a function that draws the same as a table."""
@@ -39,9 +46,26 @@ def show(name: str, overrides: Mapping[str, Any]) -> Shown:
     if isinstance(card, Chip):
         summary = chip_summary(card)
         return summary | {"sources": stated}, lambda: chip_table(summary, stated)
-    data = to_data(card)
-    title = titled(name, card.description)
-    return data | {"sources": stated}, lambda: Group(value_table(title, flatten(data)), source_table(stated))
+    return show_device(card, name, stated)
+
+
+def show_device(device: AbstractDevice, name: str, stated: Mapping[str, str]) -> Shown:
+    """A cell's numbers, and the levels that programming many of them ends at."""
+    data, levels = to_data(device), level_moments(device)
+    flat = flatten(data).items()
+    values = {path: value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]} …" for path, value in flat}
+    title = titled(name, device.description)
+    tables = lambda: Group(value_table(title, values), level_table(levels), source_table(stated))  # noqa: E731
+    return data | {"levels": levels, "sources": stated}, tables
+
+
+def level_moments(device: AbstractDevice) -> dict[str, list[float]]:
+    """Target, mean and standard deviation of each level, from `SHOWN_CELLS` programmed cells."""
+    count = min(device.most_levels, SHOWN_LEVELS)
+    target = device.target(jnp.tile(jnp.arange(count), (SHOWN_CELLS, 1)), count)
+    g = np.asarray(device.program(target, key=jax.random.key(0)), np.float64)
+    moments = {"target_S": np.asarray(target[0]), "mean_S": g.mean(axis=0), "spread_S": g.std(axis=0)}
+    return {key: values.tolist() for key, values in moments.items()}
 
 
 def show_result(name: str, overrides: Mapping[str, Any]) -> Shown:
@@ -70,7 +94,7 @@ def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, A
     return summary, lambda: Group(*tables)
 
 
-def load_any(name: str, overrides: Mapping[str, Any]) -> AbstractSpec:
+def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | AbstractDevice:
     """The experiment, chip or device of a name; a .yaml file is what its keys say."""
     if is_file_name(name):
         return LOADERS[kind_of_file(card_path(name, "experiment"))](name, overrides)

@@ -12,6 +12,8 @@ from pimsim.units import format_quantity, readable
 
 BAR = 24
 """Characters of a full share bar."""
+AXIS = 41
+"""Columns of text along which levels are drawn."""
 
 
 def result_table(summary: Mapping[str, Any]) -> RenderableType:
@@ -64,6 +66,23 @@ def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> Render
         _shares("area by component", summary["area_by_component_m2"], "m2"),
         source_table(sources),
     )
+
+
+def level_table(levels: Mapping[str, list[float]]) -> RenderableType:
+    """A cell's levels along one axis of conductance: a bar from one spread below the mean to one above it."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("target", "mean", "spread"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = list(zip(levels["target_S"], levels["mean_S"], levels["spread_S"], strict=True))
+    low = min(min(target, mean - spread) for target, mean, spread in rows)
+    high = max(max(target, mean + spread) for target, mean, spread in rows)
+    table.add_column(f"{format_quantity(low, 'S', 3)} to {format_quantity(high, 'S', 3)}", style="cyan", no_wrap=True)
+    for target, mean, spread in rows:
+        places = ((g - low) / (high - low) for g in (mean - spread, mean, mean + spread))
+        start, middle, end = (round((AXIS - 1) * place) for place in places)
+        bar = " " * start + "─" * (middle - start) + "█" + "─" * (end - middle)
+        table.add_row(*(format_quantity(value, "S", 3) for value in (target, mean, spread)), bar)
+    return Group(Text("levels", style="bold"), table)
 
 
 def source_table(sources: Mapping[str, str]) -> RenderableType:

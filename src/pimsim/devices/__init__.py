@@ -5,6 +5,7 @@ from pimsim.devices.clipping import NonNegative, WithinRange
 from pimsim.devices.compensation import DriftCompensated
 from pimsim.devices.faults import StuckAt
 from pimsim.devices.ideal import Ideal
+from pimsim.devices.measured import CellData, Measured
 from pimsim.devices.pcm import Pcm
 from pimsim.devices.relaxation import CmoReram, RelaxingReram
 from pimsim.devices.reram import LognormalReram, Reram

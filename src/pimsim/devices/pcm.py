@@ -109,5 +109,3 @@ class Pcm(AbstractDevice):
         self, x: Float[Array, "*cells"], line: tuple[float | Array, ...], limits: tuple[float | Array, ...]
     ) -> Float[Array, "*cells"]:
         return jnp.clip(line[0] + line[1] * jnp.log(jnp.maximum(x, LOWEST)), *limits)
-
-
