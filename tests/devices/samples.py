@@ -6,7 +6,7 @@ import numpy as np
 
 from pimsim.numerics import leaves_to_arrays
 
-CELLS = 200_000
+CELLS = 100_000
 
 
 @eqx.filter_jit

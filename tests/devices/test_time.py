@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from samples import check_moments, many, program
+from samples import CELLS, check_moments, many, program
 
 from pimsim import load_device
 from pimsim.devices import DriftCompensated, Pcm
@@ -60,7 +60,7 @@ def test_flicker_noise_is_shared_between_what_is_frozen_and_what_is_not(key):
         frozen = many(cell, 25e-6, key).std() / 25e-6
         fresh = float(cell.read_spread(jnp.float32(25e-6))) / 25e-6
         assert (fresh > 0) == cell.has_read_noise == (run_time > 0)
-        assert abs(np.hypot(frozen, fresh) - whole) < 4 * whole / (2 * 200_000) ** 0.5
+        assert abs(np.hypot(frozen, fresh) - whole) < 4 * whole / (2 * CELLS) ** 0.5
 
 
 def test_flicker_grows_as_the_conductance_falls_and_is_limited():
@@ -96,7 +96,7 @@ def test_cmo_shifts_with_the_logarithm_of_time(key):
     """Each decade takes the same from every conductance."""
     cell = replace(load_device("reram-cmo"), read_noise=0.0)
     means = [[many(replace(cell, age=t), g, key).mean() for t in (1.0, 10.0, 100.0)] for g in (20e-6, 80e-6)]
-    np.testing.assert_allclose(np.diff(means), -0.08900206e-6 * np.log(10), atol=4 * 0.15e-6 / 200_000**0.5)
+    np.testing.assert_allclose(np.diff(means), -0.08900206e-6 * np.log(10), atol=4 * 0.15e-6 / CELLS**0.5)
 
 
 def test_compensation_of_equal_drift_is_exact(key):

@@ -76,6 +76,9 @@ class CrossbarCore(AbstractCore):
             raise SpecError("cycle", "must be more than 0 s")
         if self.planes > self.columns:
             raise SpecError("columns", f"must hold one weight of {self.planes} cells, got {self.columns}")
+        if 2**self.cell_bits > self.device.most_levels:
+            fact = f"{self.device.name} holds {self.device.most_levels} levels, got {self.cell_bits} bits"
+            raise SpecError("cell_bits", fact)
         self._check_slices()
         self._check_adc_bits()
 

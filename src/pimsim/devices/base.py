@@ -100,7 +100,8 @@ class AbstractWrapper(AbstractDevice):
 
     @property
     def fresh(self) -> AbstractDevice:
-        return eqx.tree_at(lambda wrapper: wrapper.device, self, self.device.fresh)
+        young = self.device.fresh
+        return self if young is self.device else eqx.tree_at(lambda wrapper: wrapper.device, self, young)
 
     def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
         return self.device.program(target, key=key)

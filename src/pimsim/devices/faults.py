@@ -1,15 +1,29 @@
-"""Defects, as wrappers over any cell."""
+"""Defects, as wrappers over any cell.
+
+Faults strike the physical array: the last two axes of what is programmed at once are its word lines (rows) and its bit
+lines (columns), with the slices and polarities of a weight side by side along the columns.
+"""
+
+from typing import Literal
 
 import jax.numpy as jnp
 import jax.random as jr
-from jaxtyping import Array, PRNGKeyArray
+from equinox import AbstractVar
+from jax import lax
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from pimsim.devices.base import AbstractDevice, AbstractWrapper
 from pimsim.errors import SpecError, require
 from pimsim.units import Conductances
 
 
-class StuckAt(AbstractWrapper):
+class AbstractFault(AbstractWrapper):
+    """Cells of which some do not hold what they are told; the others are as they would be without it."""
+
+    device: AbstractVar[AbstractDevice]
+
+
+class StuckAt(AbstractFault):
     """Cells of which a share cannot be programmed: stuck at g_min (HRS) or at g_max (LRS), each on its own."""
 
     device: AbstractDevice
@@ -37,3 +51,96 @@ class StuckAt(AbstractWrapper):
         stuck_high = (fate >= self.hrs_rate) & (fate < self.hrs_rate + self.lrs_rate)
         faulty = jnp.where(stuck_low, self.g_min, jnp.where(stuck_high, self.g_max, healthy))
         return faulty.astype(target.dtype)
+
+
+class StuckAnywhere(AbstractFault):
+    """Cells of which a share is stuck at a conductance of its own, anywhere between g_min and g_max."""
+
+    device: AbstractDevice
+    rate: float
+    """Share of cells stuck."""
+    name: str = "stuck-anywhere"
+
+    def __check_init__(self):
+        require("rate", self.rate, 0, 1)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.device.is_exact and self.rate == 0
+
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        cell_key, fault_key, level_key = jr.split(key, 3)
+        healthy = self.device.program(target, key=cell_key)
+        stuck = jr.uniform(fault_key, target.shape, target.dtype) < self.rate
+        level = self.g_min + (self.g_max - self.g_min) * jr.uniform(level_key, target.shape, target.dtype)
+        return jnp.where(stuck, level, healthy).astype(target.dtype)
+
+
+class StuckClusters(AbstractFault):
+    """Cells stuck in squares of `size` × `size` neighbours, as a particle or a void leaves them.
+
+    Squares fall independently and may overlap or reach over the array's edge: with a chance c of one at each place a
+    cell is healthy with the probability (1 - c)^(size²), which is 1 - rate.
+    """
+
+    device: AbstractDevice
+    rate: float
+    """Share of cells stuck, below 1."""
+    size: int
+    """Cells along the side of a square."""
+    state: Literal["hrs", "lrs"] = "hrs"
+    """Whether they are stuck at g_min or at g_max."""
+    name: str = "stuck-clusters"
+
+    def __check_init__(self):
+        require("rate", self.rate, 0, 0.999)
+        require("size", self.size, 1, 1000)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.device.is_exact and self.rate == 0
+
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        cell_key, fault_key = jr.split(key)
+        healthy = self.device.program(target, key=cell_key)
+        stuck_at = self.g_min if self.state == "hrs" else self.g_max
+        return jnp.where(self._struck(target, fault_key), stuck_at, healthy).astype(target.dtype)
+
+    def _struck(self, target: Conductances[Array, "*cells"], key: PRNGKeyArray) -> Bool[Array, "*cells"]:
+        *outer, rows, cols = jnp.atleast_2d(target).shape
+        reach = self.size - 1
+        chance = 1 - (1 - jnp.asarray(self.rate, target.dtype)) ** (1 / self.size**2)
+        corner = jr.uniform(key, (*outer, rows + reach, cols + reach), target.dtype) < chance
+        window = (*(1 for _ in outer), self.size, self.size)
+        covered = lax.reduce_window(corner, False, jnp.logical_or, window, (1,) * len(window), "VALID")
+        return covered.reshape(target.shape)
+
+
+class BrokenLines(AbstractFault):
+    """Arrays of which whole word lines and bit lines are open: no current flows in any of their cells.
+
+    An open cell conducts nothing, less than g_min. A vector of cells is one word line.
+    """
+
+    device: AbstractDevice
+    row_rate: float
+    """Share of word lines that are broken."""
+    col_rate: float
+    """Share of bit lines that are broken."""
+    name: str = "broken-lines"
+
+    def __check_init__(self):
+        require("row_rate", self.row_rate, 0, 1)
+        require("col_rate", self.col_rate, 0, 1)
+
+    @property
+    def is_exact(self) -> bool:
+        return self.device.is_exact and self.row_rate == self.col_rate == 0
+
+    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
+        cell_key, row_key, col_key = jr.split(key, 3)
+        healthy = self.device.program(target, key=cell_key)
+        *outer, rows, cols = jnp.atleast_2d(target).shape
+        row = jr.uniform(row_key, (*outer, rows, 1), target.dtype) < self.row_rate
+        col = jr.uniform(col_key, (*outer, 1, cols), target.dtype) < self.col_rate
+        return jnp.where((row | col).reshape(target.shape), 0, healthy).astype(target.dtype)
