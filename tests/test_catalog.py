@@ -217,7 +217,7 @@ class TestReferences:
         with pytest.raises(CardNotFound) as caught:
             load_experiment("run.yaml")
         assert caught.value.place == "run.yaml: chip: chip.yaml: core.device: isac-cell"
-        assert caught.value.remedy == "Did you mean isaac-cell?"
+        assert caught.value.remedy.startswith("Did you mean isaac-cell")
 
     @pytest.mark.parametrize(
         ("text", "place"),

@@ -51,3 +51,25 @@ def test_own_data(tmp_path):
         assert abs(found - mean) < 4 * sigma / 100 + 0.01
         assert abs(spread - sigma) < 4 * sigma / 141 + 0.01
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pcm_drift(tmp_path):
+    """A fresh chip is as good either way; after ten years compensation has kept what drift took from the other."""
+    figure = tmp_path / "drift.png"
+    reduced = ("--samples", "100", "--trials", "2", "--seconds", "20", "3.15e8", "--figure", str(figure))
+    fresh, old = rows("pcm_drift.py", *reduced)
+    assert fresh[0] == fresh[2] >= 95
+    assert old[0] < old[2] - 5
+    assert old[2] >= 90
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_stuck_cells(tmp_path):
+    """Without faults both encodings are exact; with the usual rates pairs of cells lose less than offset ones."""
+    figure = tmp_path / "stuck.png"
+    clean, stuck = rows(
+        "stuck_cells.py", "--samples", "100", "--trials", "2", "--percent", "0", "10.79", "--figure", str(figure)
+    )
+    assert clean[1] == clean[3] >= 95
+    assert stuck[3] < stuck[1] < clean[1]
+    assert figure.read_bytes().startswith(b"\x89PNG")
