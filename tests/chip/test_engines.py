@@ -154,6 +154,34 @@ def test_sums_travel_by_any_way_with_the_same_result(name, key, monkeypatch):
     assert (ways["plain"] != x @ weights).any()
 
 
+IDLE = {
+    "exact": make_core(adc=make_adc(7), full_scale=Maximum()),
+    "low": make_core(adc=make_adc(5), full_scale=Fixed(high=(20.3,), low=(-3.1,))),
+    "unit": make_core(adc=make_adc(6), encoding=Offset(), device=NOISY_CELLS),
+    "signed": make_core(inputs=SignMagnitudeInputs(), device=NOISY_READS),
+    "offset": make_core(inputs=OffsetInputs(), adc=make_adc(6), full_scale=Maximum()),
+    "converters": make_core(adc=ImperfectAdc(adc=make_adc(8), offset_sigma=3.0)),
+    "thermal": make_core(adc=ImperfectAdc(adc=make_adc(8), noise=0.7)),
+    "drivers": make_core(dac=Dac(bits=1, rate=1.0, power=0.0, area=0.0, noise=0.1)),
+}
+
+
+@pytest.mark.parametrize("name", IDLE)
+def test_vectors_without_input_are_answered_as_if_played(name, key, monkeypatch):
+    """Chunks of nothing but zeros are not played; every vector gets what it gets alone, to the bit, wherever it is."""
+    core, signed = IDLE[name], name in ("signed", "offset")
+    monkeypatch.setattr(bit_true, "TILE_BYTES", 2**12)
+    monkeypatch.setattr(bit_true, "UNIT_TILE_BYTES", 2**12)
+    rng = np.random.default_rng(0)
+    weights, x = rng.integers(-127, 128, (40, 5)), rng.integers(-127 if signed else 0, 128, (90, 40))
+    x[rng.random(90) < 0.7] = 0
+    array = core.program(jnp.asarray(weights), key=key, signed=signed)
+    together = np.asarray(core.matmul(array, jnp.asarray(x), key=key))
+    for n in (*np.flatnonzero(x.any(axis=1))[:3], *np.flatnonzero(~x.any(axis=1))[[0, 1, -1]]):
+        alone = core.matmul(array, jnp.asarray(x[n : n + 1]), key=key, index=jnp.array([n]))
+        np.testing.assert_array_equal(together[n], alone[0])
+
+
 def naive_matmul(core, array, x):
     path = Path(__file__).parents[2] / "benchmarks" / "naive.py"
     spec = importlib.util.spec_from_file_location("naive", path)

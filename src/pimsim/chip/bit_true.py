@@ -18,8 +18,8 @@ from pimsim.circuits import AbstractAdc, Dac
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
 
-TILE_BYTES = 2**22
-"""Bytes of currents between two conversions."""
+TILE_BYTES, UNIT_TILE_BYTES = 2**20, 2**22
+"""Bytes of currents between two conversions; sums that 8-bit units make quickly are worth fewer, longer steps."""
 UNIT_ROWS = 16
 """Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""
 
@@ -108,14 +108,17 @@ def bit_true(
 
     but for the constant part, lo, and the same, with input_gain, for the column that measures Σx. Where the rules say
     that conversions are uniform, `step` is left out too. `index` names each vector; with `seed` it names the
-    noise of its conversions, whatever chunk it is computed in.
+    noise of its conversions, whatever chunk it is computed in. Vectors without any input come last, and chunks of
+    nothing else are not played: all of them have one answer, unless drivers or converters are noisy.
     """
     blocks, rows, planes, cols = columns.cells.shape
     width = planes * cols // max(rules.lanes, 1)
-    chunk = max(8, min(-(-len(code) // 8) * 8, TILE_BYTES // (4 * width) // 8 * 8))
+    tile = UNIT_TILE_BYTES if rules.lanes == 0 else TILE_BYTES
+    chunk = max(8, min(-(-len(code) // 8) * 8, tile // (4 * width) // 8 * 8))
     padding = -len(code) % chunk
-    code = jnp.pad(code.astype(rules.code_type), ((0, padding), (0, blocks * rows - code.shape[1])))
-    index = jnp.pad(index, (0, padding))
+    order, back = _driven_first(code)
+    code = jnp.pad(code.astype(rules.code_type)[order], ((0, padding), (0, blocks * rows - code.shape[1])))
+    index = jnp.pad(index[order], (0, padding))
     filling = -rows % UNIT_ROWS if rules.lanes == 0 else 0
     columns = columns.with_rows(filling)
     columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
@@ -135,12 +138,25 @@ def bit_true(
 
             return lax.scan(of_read, total, (reads, jnp.arange(len(reads.shift))))[0], None
 
-        by_block = jnp.pad(vectors.reshape(chunk, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
-        start = jnp.zeros((chunk, cols), jnp.float64)
+        by_block = jnp.pad(vectors.reshape(-1, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
+        start = jnp.zeros((len(vectors), cols), jnp.float64)
         return lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
 
-    y = lax.map(of_chunk, (code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk)))
-    return y.reshape(-1, cols)[: len(code) - padding]
+    work = code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk)
+    if not rules.exact_dac or adc.thermal_noise_drawn:
+        return lax.map(of_chunk, work).reshape(-1, cols)[back]
+    idle = of_chunk(jax.tree.map(lambda w: jnp.zeros_like(w[0, :8]), work))[0]
+    rest = jnp.broadcast_to(idle, (chunk, cols))
+    y = lax.map(lambda w: lax.cond(jnp.any(w[0] != 0), of_chunk, lambda _: rest, w), work)
+    return y.reshape(-1, cols)[back]
+
+
+def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"], Int[Array, " vector"]]:
+    """An order in which vectors without any input come last, and where each vector is found in it."""
+    idle = ~jnp.any(code != 0, axis=1)
+    driven = len(code) - idle.sum()
+    back = jnp.where(idle, driven + jnp.cumsum(idle) - 1, jnp.cumsum(~idle) - 1)
+    return jnp.zeros_like(back).at[back].set(jnp.arange(len(code)), unique_indices=True), back
 
 
 class _Place(eqx.Module):

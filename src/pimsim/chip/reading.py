@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
@@ -45,10 +46,9 @@ def matmul(
     streamed = array.signed and core.accumulate == "digital"
     code = core.inputs.code(x, core.input_bits) if streamed else value
     y = bit_true(columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key))
-    if array.ranges.uniform:
-        y = y * reads.step[0, 0]
-    low_per_col = jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain)
-    y = y + low_per_col + array.bias
+    if array.ranges.uniform:  # rounded, so that no compiler may add to the product before it rounds
+        y = lax.reduce_precision(y * reads.step[0, 0], exponent_bits=11, mantissa_bits=48)
+    y = y + jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain) + array.bias
     if array.units is not None:
         y = y + jnp.sum(reads.weight * reads.low[:, -1]) * array.input_gain.sum(axis=0)
     y = y + input_terms(core, array, value)
