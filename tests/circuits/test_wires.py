@@ -5,6 +5,7 @@ Exact solutions recorded from badcrossbar 1.1 and of the parasitic circuits of C
 """
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -19,6 +20,7 @@ from pimsim.spec import from_data, to_data
 SHARED = Path(__file__).parents[2].parent / "shared" / "golden" / "wires"
 NODAL = [(path, case, len(np.load(path)["r_wl"])) for path in sorted(SHARED.glob("bc_*.npz")) for case in range(2)]
 """Of each file two cases: its first, and its last, whose wires matter most."""
+WITH_MATRIX = ("bc_1x1", "bc_8x24_16level")  # compiling it for a new shape takes seconds
 PARASITIC = sorted(SHARED.glob("cs_parasitics_*.npz"))
 PLAIN = Wires(word_segment=3.0, bit_segment=7.0)
 CIRCUITS = {
@@ -51,7 +53,8 @@ def random_cells(rng, *shape):
 
 
 def relative(ours, theirs):
-    return np.abs(np.asarray(ours) - theirs).max() / np.abs(theirs).max()
+    """The largest difference, in the largest of theirs; where theirs are all 0 ours must be."""
+    return np.abs(np.asarray(ours) - theirs).max() / (np.abs(theirs).max() or 1e-30)
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the recordings lie beside the checkout, and here do not")
@@ -70,7 +73,8 @@ def test_recorded_nodes_are_reproduced(path, case, count):
         cells, drive = 1 / file["R"], file["V"].T
         nodes = solve_nodes(wires, cells, drive)
         assert relative(nodes.current, file[f"iout_{case}"]) < 1e-9
-        assert relative(drive @ effective_conductance(wires, cells), file[f"iout_{case}"]) < 1e-9
+        if path.stem in WITH_MATRIX:
+            assert relative(drive @ effective_conductance(wires, cells), file[f"iout_{case}"]) < 1e-9
         for name, ours in (("vw", nodes.feed), ("vb", nodes.bit), ("idev", nodes.cell)):
             if f"{name}_{case}" in file:
                 assert relative(ours, np.moveaxis(file[f"{name}_{case}"], -1, 0)) < 1e-9
@@ -89,8 +93,6 @@ def test_recorded_parasitic_circuits_are_reproduced(path):
             wires, cells, drive = parasitic(path.stem, file, size, case)
             theirs = file[name].T
             assert relative(solve_nodes(wires, cells, drive).current, theirs) < 1e-8
-            if wires.feed == "input":
-                assert relative(drive @ effective_conductance(wires, cells), theirs) < 1e-8
 
 
 def parasitic(name, file, size, case):
@@ -112,7 +114,7 @@ def parasitic(name, file, size, case):
 def test_every_circuit_is_the_one_that_is_drawn(rng, name):
     """Currents and node voltages equal those of a circuit put together branch by branch, to 1e-11 of the largest."""
     wires, cells = CIRCUITS[name], random_cells(rng, 6, 5)
-    drive = rng.uniform(-0.3, 0.3, (4, 6)) * (rng.random((4, 6)) > 0.3)
+    drive = rng.uniform(-0.3, 0.3, (3, 6)) * (rng.random((3, 6)) > 0.3)
     current, feed, bit = play(wires, cells, drive)
     nodes = solve_nodes(wires, cells, drive)
     assert relative(nodes.current, current) < 1e-11
@@ -122,8 +124,10 @@ def test_every_circuit_is_the_one_that_is_drawn(rng, name):
         assert relative(drive @ effective_conductance(wires, cells), current) < 1e-11
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (1, 20), (20, 1), (14, 9), (33, 26)])
-@pytest.mark.parametrize("name", ["drivers", "double"])
+@pytest.mark.parametrize(
+    ("shape", "name"),
+    [((1, 14), "drivers"), ((14, 1), "double"), ((19, 14), "double")],
+)
 def test_both_ways_agree_for_arrays_of_any_shape(rng, shape, name):
     """The matrix and the nodes are found by unrelated algorithms."""
     cells, drive = random_cells(rng, *shape), rng.uniform(-0.3, 0.3, (3, shape[0]))
@@ -142,7 +146,7 @@ def test_kirchhoff_and_the_cells_agree(rng, segment, sinh_voltage):
     To 1e-12 of the largest current, and the rounding of a voltage over the resistance of a segment.
     """
     wires = Wires(word_segment=segment, bit_segment=2 * segment, driver=3 * segment)
-    cells, drive = random_cells(rng, 12, 9), rng.uniform(-0.3, 0.3, (3, 12))
+    cells, drive = random_cells(rng, 6, 5), rng.uniform(-0.3, 0.3, (3, 6))
     nodes = solve_nodes(wires, cells, drive, sinh_voltage)
     feed, bit = np.asarray(nodes.feed), np.asarray(nodes.bit)
     across = feed - bit
@@ -150,28 +154,29 @@ def test_kirchhoff_and_the_cells_agree(rng, segment, sinh_voltage):
     before = np.diff(feed, axis=2, prepend=drive[..., None]) / -segment
     before[..., 0] /= 4
     after = np.diff(bit, axis=1, append=0) / (-2 * segment)
-    at_feed = before - np.append(before[..., 1:], np.zeros((3, 12, 1)), axis=2) - wanted
-    at_bit = after - np.append(np.zeros((3, 1, 9)), after[:, :-1], axis=1) - wanted
+    at_feed = before - np.append(before[..., 1:], np.zeros((3, 6, 1)), axis=2) - wanted
+    at_bit = after - np.append(np.zeros((3, 1, 5)), after[:, :-1], axis=1) - wanted
     largest, rounding = np.abs(before).max(), 4 * np.finfo(float).eps * 0.3 / segment
     assert max(np.abs(at_feed).max(), np.abs(at_bit).max()) < 1e-12 * largest + rounding
     assert relative(nodes.cell, wanted) < 1e-12
     assert float(nodes.mismatch) < 1e-12
 
 
-@pytest.mark.parametrize("double_sided", [False, True])
-@pytest.mark.parametrize("interleaved", [False, True])
-def test_wires_without_resistance_change_no_bit(rng, double_sided, interleaved):
+@pytest.mark.parametrize(
+    ("shape", "double_sided", "interleaved"), [((8, 7), False, False), ((6, 5), True, False), ((6, 5), True, True)]
+)
+def test_wires_without_resistance_change_no_bit(rng, shape, double_sided, interleaved):
     wires = Wires(word_segment=0.0, bit_segment=0.0, double_sided=double_sided, interleaved=interleaved)
-    cells, drive = random_cells(rng, 2, 14, 9), rng.uniform(-0.3, 0.3, (3, 14))
+    cells, drive = random_cells(rng, *shape), rng.uniform(-0.3, 0.3, (3, shape[0]))
     np.testing.assert_array_equal(effective_conductance(wires, cells), cells)
     nodes = solve_nodes(wires, cells, drive)
-    np.testing.assert_array_equal(nodes.cell, cells[:, None] * drive[..., None])
+    np.testing.assert_array_equal(nodes.cell, cells * drive[..., None])
     np.testing.assert_array_equal(nodes.bit, 0)
 
 
 def test_currents_of_several_drivers_add_up(rng):
     """Superposition: the state of a linear array is linear in its drive."""
-    cells, (one, other) = random_cells(rng, 10, 7), rng.uniform(-0.3, 0.3, (2, 10))
+    cells, (one, other) = random_cells(rng, 6, 5), rng.uniform(-0.3, 0.3, (2, 6))
     nodes = solve_nodes(CIRCUITS["drivers"], cells, np.stack([one, other, 2 * one - 3 * other]))
     for part in (nodes.cell, nodes.feed, nodes.bit):
         one, other, both = np.asarray(part)
@@ -180,7 +185,7 @@ def test_currents_of_several_drivers_add_up(rng):
 
 def test_the_mirrored_circuit_has_the_mirrored_matrix(rng):
     """Reciprocity: driving the bit lines and sensing the word lines gives the transpose."""
-    cells = random_cells(rng, 13, 8)
+    cells = random_cells(rng, 6, 5)
     wires = Wires(word_segment=3.0, bit_segment=7.0, driver=40.0, sense=15.0)
     mirror = Wires(word_segment=7.0, bit_segment=3.0, driver=15.0, sense=40.0)
     ours = effective_conductance(wires, cells)
@@ -192,12 +197,12 @@ def test_the_mirrored_circuit_has_the_mirrored_matrix(rng):
 def test_power_delivered_is_power_dissipated(rng, sinh_voltage):
     """What the drivers give, cells and wires turn into heat; to 1e-12."""
     wires = CIRCUITS["drivers"]
-    cells, drive = random_cells(rng, 9, 11), rng.uniform(-0.3, 0.3, (3, 9))
+    cells, drive = random_cells(rng, 6, 5), rng.uniform(-0.3, 0.3, (3, 6))
     nodes = solve_nodes(wires, cells, drive, sinh_voltage)
     i, across = np.asarray(nodes.cell), np.asarray(nodes.feed - nodes.bit)
     delivered = np.einsum("nr,nrc->n", drive, i)
-    in_word = np.cumsum(i[..., ::-1], axis=2)[..., ::-1] ** 2 * np.array([153.0] + 10 * [3.0])
-    in_bit = np.cumsum(i, axis=1) ** 2 * np.array(8 * [7.0] + [47.0])[:, None]
+    in_word = np.cumsum(i[..., ::-1], axis=2)[..., ::-1] ** 2 * np.array([153.0] + 4 * [3.0])
+    in_bit = np.cumsum(i, axis=1) ** 2 * np.array(5 * [7.0] + [47.0])[:, None]
     heat = (i * across + in_word + in_bit).sum(axis=(1, 2))
     np.testing.assert_allclose(delivered, heat, rtol=1e-12)
 
@@ -207,18 +212,18 @@ def test_power_delivered_is_power_dissipated(rng, sinh_voltage):
 def test_more_resistance_never_brings_more_current(rng, field, name):
     """Rayleigh: what all drivers at one voltage deliver falls with every resistance, and from one voltage on all rows
     it all arrives at the sense amplifiers."""
-    cells = random_cells(rng, 12, 6)
+    cells = random_cells(rng, 6, 5)
     wires = CIRCUITS[name]
     totals = [
         float(effective_conductance(replace(wires, **{field: ohms}), cells).sum()) for ohms in (0.0, 1.0, 30.0, 1e4)
     ]
-    assert all(after < before for before, after in zip(totals, totals[1:], strict=False))
+    assert all(after < before for before, after in pairwise(totals))
     assert totals[0] <= cells.sum()
 
 
 def test_a_sinh_of_high_voltage_is_ohms_law(rng):
     """And the deviation from it falls with 1/V₀²: V₀ sinh(V/V₀) = V + V³/6V₀² + …"""
-    cells, drive = random_cells(rng, 8, 7), rng.uniform(-0.3, 0.3, (3, 8))
+    cells, drive = random_cells(rng, 6, 5), rng.uniform(-0.3, 0.3, (3, 6))
     ohmic = np.asarray(solve_nodes(PLAIN, cells, drive).current)
     apart = [relative(solve_nodes(PLAIN, cells, drive, v0).current, ohmic) for v0 in (10.0, 100.0, 1e6)]
     assert apart[0] / apart[1] == pytest.approx(100, rel=0.01)
@@ -236,10 +241,10 @@ def test_one_sinh_cell_by_hand():
 @pytest.mark.parametrize("name", ["drivers", "separate interleaved"])
 def test_many_arrays_are_solved_as_one_by_one(rng, name):
     """No array feels its neighbours, to the bit."""
-    wires, cells = CIRCUITS[name], random_cells(rng, 2, 3, 8, 5)
-    drive = rng.uniform(-0.3, 0.3, (2, 8))
+    wires, cells = CIRCUITS[name], random_cells(rng, 2, 3, 6, 5)
+    drive = rng.uniform(-0.3, 0.3, (3, 6))
     together = solve_nodes(wires, cells, drive)
-    assert together.cell.shape == (2, 3, 2, 8, 5)
+    assert together.cell.shape == (2, 3, 3, 6, 5)
     for place in np.ndindex(2, 3):
         np.testing.assert_array_equal(together.cell[place], solve_nodes(wires, cells[place], drive).cell)
         if name in LINEAR:
@@ -249,19 +254,19 @@ def test_many_arrays_are_solved_as_one_by_one(rng, name):
 
 def test_open_rows_and_columns_carry_nothing(rng):
     """And the other cells do not feel that they are there, but for the wire that passes them."""
-    wires, cells = CIRCUITS["drivers"], random_cells(rng, 7, 6)
+    wires, cells = CIRCUITS["drivers"], random_cells(rng, 6, 5)
     cells[3], cells[:, -1] = 0, 0
     found = np.asarray(effective_conductance(wires, cells))
     assert (found[3] == 0).all()
     assert (found[:, -1] == 0).all()
     np.testing.assert_allclose(found[:, :-1], effective_conductance(wires, cells[:, :-1]), rtol=1e-13, atol=1e-20)
-    assert (np.asarray(effective_conductance(wires, np.zeros((4, 9)))) == 0).all()
+    assert (np.asarray(effective_conductance(wires, np.zeros((6, 5)))) == 0).all()
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [("word_segment", -1.0), ("bit_segment", float("nan")), ("driver", float("inf")), ("sense", -1e-9),
-     ("feed", "both"), ("supply", 0.0)],
+     ("supply", 0.0)],
 )  # fmt: skip
 def test_impossible_wires_are_refused(field, value):
     """A SpecError names the field that cannot be meant."""

@@ -58,7 +58,7 @@ def with_wires(wires: Wires, cells: Conductances[Array, "*array row col"]) -> Co
     rows, cols = cells.shape[-2:]
     word, bit = wires.feed_pieces(cols), wires.bit_pieces(rows)
     end = wires.word_segment + wires.driver if wires.double_sided else None
-    together = 1 if jax.default_backend() == "cpu" else TOGETHER
+    together = None if jax.default_backend() == "cpu" else TOGETHER
     flat = cells.astype(float).reshape(-1, rows, cols)
     found = lax.map(lambda g: _dissected(g, word, bit, end), flat, batch_size=together)
     return found.reshape(cells.shape)
@@ -117,9 +117,9 @@ def _plan(cells: int) -> tuple[int, list[int]]:
     if cells <= max(LEAVES):
         return cells, []
     plans = []
-    for leaf in LEAVES:
+    for preference, leaf in enumerate(LEAVES):
         for threes in range(4):
             twos = max(0, math.ceil(math.log2(cells / (leaf * 3**threes))))
-            plans.append((leaf * 3**threes * 2**twos, threes, LEAVES.index(leaf), leaf, [2] * twos + [3] * threes))
+            plans.append((leaf * 3**threes * 2**twos, threes, preference, leaf, [2] * twos + [3] * threes))
     *_, leaf, steps = min(plans)
     return leaf, steps

@@ -92,7 +92,8 @@ def solve_nodes(
         raise SpecError("drive", "voltages must be finite")
     if sinh_voltage is not None:
         require("sinh_voltage", sinh_voltage, 1e-24)
-    nodes = _solved(leaves_to_arrays(wires), jnp.asarray(cells, float), drive, sinh_voltage)
+    v0 = None if sinh_voltage is None else jnp.asarray(sinh_voltage, float)
+    nodes = _solved(leaves_to_arrays(wires), jnp.asarray(cells, float), drive, v0)
     if not (nodes.mismatch <= CONVERGED).all():
         fact = f"currents do not settle: mismatch {float(nodes.mismatch.max()):.1e}, wanted {CONVERGED:g}"
         raise SpecError("wires", fact, "Resistances, or voltages in units of sinh_voltage, are far too large.")
@@ -100,9 +101,9 @@ def solve_nodes(
 
 
 @eqx.filter_jit
-def _solved(wires: Wires, cells: Array, drive: Array, sinh_voltage: Array | None) -> Nodes:
+def _solved(wires: Wires, cells: Array, drive: Array, v0: Array | None) -> Nodes:
     rows, cols = cells.shape[-2:]
-    law = _ohm if sinh_voltage is None else lambda g, u: _sinh(g, u, sinh_voltage)
+    law = _ohm if v0 is None else lambda g, u: _sinh(g, u, v0)
     conducts = jnp.ones(drive.shape)
     if wires.feed == "separate":
         conducts = (drive != 0).astype(float)
@@ -131,7 +132,7 @@ def _lines(wires: Wires, rows: int, cols: int) -> _Lines:
 
 
 def _shared(pieces: Array, end: Array | None) -> Float[Array, "cell cell"]:
-    """Z of one line fed at its start, and through `end` at its end: Z = a (1 - b/(a_n + end)) for a ≤ b from the start."""
+    """Z of one line: a if fed at its start alone, a (1 - b/(a_n + end)) if at both, a ≤ b being counted from there."""
     along = jnp.cumsum(pieces)
     shared = jnp.minimum(along[:, None], along)
     if end is None:

@@ -42,8 +42,6 @@ class Wires(AbstractSpec):
     def __check_init__(self):
         for field in ("word_segment", "bit_segment", "driver", "sense"):
             require(field, getattr(self, field), 0, LARGEST)
-        if self.feed not in ("input", "separate"):
-            raise SpecError("feed", f"must be input or separate, got {self.feed!r}")
         if self.feed == "separate" and not self.supply > 0:
             raise SpecError("supply", f"must be more than 0 V for supply lines, got {self.supply!r}")
 
