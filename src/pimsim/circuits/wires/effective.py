@@ -57,7 +57,7 @@ def with_wires(wires: Wires, cells: Conductances[Array, "*array row col"]) -> Co
     """`effective_conductance` of conductances that are known to be sound."""
     rows, cols = cells.shape[-2:]
     word, bit = wires.feed_pieces(cols), wires.bit_pieces(rows)
-    end = wires.word_segment + wires.driver if wires.double_sided else None
+    end = wires.far_end()
     together = None if jax.default_backend() == "cpu" else TOGETHER
     flat = cells.astype(float).reshape(-1, rows, cols)
     found = lax.map(lambda g: _dissected(g, word, bit, end), flat, batch_size=together)

@@ -94,8 +94,8 @@ def solve_nodes(
         require("sinh_voltage", sinh_voltage, 1e-24)
     v0 = None if sinh_voltage is None else jnp.asarray(sinh_voltage, float)
     nodes = _solved(leaves_to_arrays(wires), jnp.asarray(cells, float), drive, v0)
-    if not (nodes.mismatch <= CONVERGED).all():
-        fact = f"currents do not settle: mismatch {float(nodes.mismatch.max()):.1e}, wanted {CONVERGED:g}"
+    if not ((nodes.mismatch <= CONVERGED).all() and jnp.isfinite(nodes.cell).all()):
+        fact = f"currents do not settle to {CONVERGED:g} of the largest"
         raise SpecError("wires", fact, "Resistances, or voltages in units of sinh_voltage, are far too large.")
     return nodes
 
@@ -121,7 +121,7 @@ def _solved(wires: Wires, cells: Array, drive: Array, v0: Array | None) -> Nodes
 
 def _lines(wires: Wires, rows: int, cols: int) -> _Lines:
     """The resistance that currents to two cells share: from the source, or from both, or to the sense amplifier."""
-    end = wires.word_segment + wires.driver if wires.double_sided else None
+    end = wires.far_end()
     word, supply = jnp.zeros((cols, cols)), jnp.zeros((rows, rows))
     if wires.feed == "input":
         word = _shared(wires.feed_pieces(cols), end)

@@ -55,3 +55,7 @@ class Wires(AbstractSpec):
         if self.interleaved:
             pieces = pieces.at[::2].set(0.0)
         return pieces.at[-1].add(self.sense)
+
+    def far_end(self) -> Float[Array, ""] | None:
+        """Resistance from the last cell of a line that feeds cells to a second source, if there is one."""
+        return jnp.asarray(self.word_segment + self.driver, float) if self.double_sided else None
