@@ -225,7 +225,7 @@ def _exported(package: Path) -> dict[str, str]:
     for line in ast.parse((package / "__init__.py").read_text(encoding="utf-8")).body:
         if isinstance(line, ast.ImportFrom) and line.module:
             names = [alias.name for alias in line.names]
-            module = package / f"{line.module.rsplit('.', 1)[-1]}.py"
+            module = PACKAGE.parent.joinpath(*line.module.split(".")).with_suffix(".py")
             for node in ast.parse(module.read_text(encoding="utf-8")).body:
                 if isinstance(node, ast.ClassDef) and node.name in names and _is_component(node):
                     found[node.name] = (ast.get_docstring(node) or "").split("\n")[0]

@@ -60,10 +60,12 @@ if TYPE_CHECKING:
     from typing import Annotated as Areas
     from typing import Annotated as Conductances
     from typing import Annotated as Counts
+    from typing import Annotated as Currents
     from typing import Annotated as Energies
     from typing import Annotated as Powers
     from typing import Annotated as Ratios
     from typing import Annotated as Times
+    from typing import Annotated as Voltages
 else:
 
     class _Quantities:
@@ -77,10 +79,12 @@ else:
 
     Conductances = _Quantities(CONDUCTANCE)
     Counts = _Quantities(COUNT)
+    Currents = _Quantities(CURRENT)
     Energies = _Quantities(ENERGY)
     Powers = _Quantities(POWER)
     Ratios = _Quantities(COUNT)
     Times = _Quantities(TIME)
+    Voltages = _Quantities(VOLTAGE)
     Areas = _Quantities(AREA)
 
 Voltage = Annotated[float, VOLTAGE]

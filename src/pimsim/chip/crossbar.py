@@ -13,7 +13,7 @@ from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Rang
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
-from pimsim.circuits import AbstractAdc, Circuit, Dac
+from pimsim.circuits import AbstractAdc, Circuit, Dac, Wires
 from pimsim.devices import AbstractDevice
 from pimsim.errors import SpecError, require
 from pimsim.numerics import leaves_to_arrays
@@ -64,6 +64,8 @@ class CrossbarCore(AbstractCore):
     pedestal: Literal["reference", "digital", "kept"] = "reference"
     """What becomes of the current g_min·ΣV that every column carries: an ideal reference subtracts it before the
     conversion, the digital side subtracts it afterwards, or nobody does."""
+    wires: Wires | None = None
+    """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
 
     def __check_init__(self):
         for field, low, high in (
@@ -81,6 +83,9 @@ class CrossbarCore(AbstractCore):
             raise SpecError("cell_bits", fact)
         self._check_slices()
         self._check_adc_bits()
+        if self.wires is not None and (self.wires.feed != "input" or self.wires.interleaved):
+            fact = "arrays of a core have one word line a row, which carries the input"
+            raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
 
     def _check_slices(self) -> None:
         usual = self.encoding.widths(self.weight_bits, self.cell_bits)
@@ -119,7 +124,7 @@ class CrossbarCore(AbstractCore):
 
     @property
     def traits(self) -> Traits:
-        return Traits(self.device.is_exact, self.device.has_read_noise, self.dac.is_exact)
+        return Traits(self.device.is_exact and self.wires is None, self.device.has_read_noise, self.dac.is_exact)
 
     @property
     def is_programmed_exactly(self) -> bool:

@@ -11,6 +11,7 @@ from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
 from pimsim.circuits.adc import AdcErrors
+from pimsim.circuits.wires import with_wires
 from pimsim.errors import SpecError
 from pimsim.numerics import fold
 
@@ -43,6 +44,8 @@ def program(
 
     index = jnp.arange(cuts.blocks * cuts.arrays).reshape(cuts.blocks, cuts.arrays)
     g = jax.vmap(jax.vmap(one))(code.levels, units, index)
+    if core.wires is not None:  # read as the cells of an array without resistance that answers as this one does
+        g = with_wires(core.wires, g).astype(g.dtype)
     per_array = cuts.cols * core.planes
     gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
     input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)

@@ -4,3 +4,6 @@ from pimsim.circuits.adc import AbstractAdc, FlashAdc, IdealAdc, ImperfectAdc, I
 from pimsim.circuits.base import AbstractCircuit, Circuit, Cost
 from pimsim.circuits.dac import Dac
 from pimsim.circuits.memory import Buffer
+from pimsim.circuits.wires.effective import effective_conductance
+from pimsim.circuits.wires.nodes import solve_nodes
+from pimsim.circuits.wires.spec import Wires
