@@ -73,3 +73,15 @@ def test_stuck_cells(tmp_path):
     assert clean[1] == clean[3] >= 95
     assert stuck[3] < stuck[1] < clean[1]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_ir_drop(tmp_path):
+    """Losses grow with the array and with the resistance, in proportion while they are small."""
+    figure = tmp_path / "drop.png"
+    reduced = ("--sizes", "4", "8", "--ohm", "0.1", "0.2", "--figure", str(figure))
+    (small, _), (small_twice, _), (large, last), (large_twice, _) = rows("ir_drop.py", *reduced)
+    assert abs(small_twice / small - 2) < 0.2
+    assert abs(large_twice / large - 2) < 0.2
+    assert large > 3 * small
+    assert last > large
+    assert figure.read_bytes().startswith(b"\x89PNG")
