@@ -5,6 +5,7 @@ Importing this module switches JAX to 64-bit types: products of 16-bit integers 
 
 import functools
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +21,8 @@ jax.config.update("jax_enable_x64", True)
 FLOAT32_INTEGERS = 2.0**24
 """float32 holds every integer up to here, and every sum of integers that stays below it, in any order."""
 FLOAT64_INTEGERS = 2.0**53
+CHUNK_VECTORS = 512
+"""Vectors whose halves are made and multiplied before they leave the caches."""
 
 
 def contract(x: Float[Array, "vector row"], w: Float[Array, "row col"]) -> Float[Array, "vector col"]:
@@ -34,23 +37,37 @@ def integer_product(
 
     Where there are 8-bit matrix units both operands go through them in halves; elsewhere float64 carries the sums.
     """
-    rows = w.shape[0]
+    rows, cols = w.shape
     if rows > 2**16:
         raise ValueError(f"{rows} rows: sums of halves may pass 2^31")
-    if not has_matrix_units():
-        product = jnp.matmul(x.astype(jnp.float64), w.astype(jnp.float64), precision=lax.Precision.HIGHEST)
-        return product.astype(jnp.int64)
-    x_mid, w_mid = 128 if signed else 2**15 + 128, 128  # the middle of what two signed bytes can say is -128.5
-    x_high, x_low = _bytes(x.reshape(-1, rows) - x_mid)
-    w_high, w_low = _bytes(w - w_mid)
-    halves = lax.dot(
-        jnp.concatenate([x_high, x_low]), jnp.concatenate([w_high, w_low], axis=1), preferred_element_type=jnp.int32
-    )
-    by_half = halves.reshape(2, -1, 2, w.shape[1]).astype(jnp.int64)
-    product = 2**16 * by_half[0, :, 0] + 2**8 * (by_half[0, :, 1] + by_half[1, :, 0]) + by_half[1, :, 1]
-    of_x = (w_mid * x.reshape(-1, rows).sum(axis=1, dtype=jnp.int64))[:, None]
+    flat = x.reshape(-1, rows)
+    chunk = max(1, min(CHUNK_VECTORS, len(flat)))
+    chunks = jnp.pad(flat, ((0, -len(flat) % chunk), (0, 0))).reshape(-1, chunk, rows)
+    of_chunk = _by_halves(w, signed) if has_matrix_units() else _by_doubles(w)
+    return lax.map(of_chunk, chunks).reshape(-1, cols)[: len(flat)].reshape(*x.shape[:-1], cols)
+
+
+def _by_doubles(w: Int[Array, "row col"]) -> Callable[[Array], Array]:
+    whole = w.astype(jnp.float64)
+    return lambda x: contract(x.astype(jnp.float64), whole).astype(jnp.int64)
+
+
+def _by_halves(w: Int[Array, "row col"], signed: bool) -> Callable[[Array], Array]:
+    """x ↦ x · w by bytes, around the middle of what two signed bytes can say, -128.5."""
+    rows, cols = w.shape
+    x_mid, w_mid = 128 if signed else 2**15 + 128, 128
+    halves = jnp.concatenate(_bytes(w - w_mid), axis=1)
     of_w = x_mid * w.sum(axis=0, dtype=jnp.int64) - rows * x_mid * w_mid
-    return (product + of_x + of_w).reshape(*x.shape[:-1], w.shape[1])
+
+    def of_chunk(x: Int[Array, "vector row"]) -> Int[Array, "vector col"]:
+        high, low = (
+            lax.dot(half, halves, preferred_element_type=jnp.int32).astype(jnp.int64) for half in _bytes(x - x_mid)
+        )
+        middle = high[:, cols:] + low[:, :cols]
+        of_x = w_mid * x.sum(axis=1, dtype=jnp.int64)[:, None]
+        return 2**16 * high[:, :cols] + 2**8 * middle + low[:, cols:] + of_x + of_w
+
+    return of_chunk
 
 
 exact_product = functools.partial(jax.jit, static_argnames="signed")(integer_product)
