@@ -75,7 +75,7 @@ def encoding(config):
 
 
 def full_scale(config, on_off):
-    """The limits of each slice's converter, in steps of a level; recorded in currents of the best cell at full drive."""
+    """Limits of each slice's converter, in steps of a level; recorded in currents of the best cell at full drive."""
     by_stream = config["adc_per_ibit"] and config["bitserial"]
     drive = 2 ** config["input_slice"] - 1 if by_stream else config["in_max"]
     low, high = np.array(config["adc_limits"]).T * drive * (2 ** config["bits_per_cell"] - 1) / (1 - on_off)

@@ -3,6 +3,19 @@
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked and not _sees_gpu():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="JAX sees no GPU here"))
+
+
+def _sees_gpu():
+    import jax
+
+    return jax.default_backend() == "gpu"
+
+
 @pytest.fixture(scope="session")
 def key():
     import jax

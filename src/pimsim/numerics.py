@@ -11,7 +11,9 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.sharding import Mesh, PartitionSpec
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray, UInt32
 
 T = TypeVar("T")
@@ -40,11 +42,14 @@ def integer_product(
     rows, cols = w.shape
     if rows > 2**16:
         raise ValueError(f"{rows} rows: sums of halves may pass 2^31")
-    flat = x.reshape(-1, rows)
-    chunk = max(1, min(CHUNK_VECTORS, len(flat)))
-    chunks = jnp.pad(flat, ((0, -len(flat) % chunk), (0, 0))).reshape(-1, chunk, rows)
     of_chunk = _by_halves(w, signed) if has_matrix_units() else _by_doubles(w)
-    return lax.map(of_chunk, chunks).reshape(-1, cols)[: len(flat)].reshape(*x.shape[:-1], cols)
+
+    def chunked(vectors: Int[Array, "vector row"]) -> Int[Array, "vector col"]:
+        chunk = max(1, min(CHUNK_VECTORS, len(vectors)))
+        chunks = jnp.pad(vectors, ((0, -len(vectors) % chunk), (0, 0))).reshape(-1, chunk, rows)
+        return lax.map(of_chunk, chunks).reshape(-1, cols)[: len(vectors)]
+
+    return over_devices(chunked, x.reshape(-1, rows)).reshape(*x.shape[:-1], cols)
 
 
 def _by_doubles(w: Int[Array, "row col"]) -> Callable[[Array], Array]:
@@ -78,6 +83,21 @@ def _bytes(values: Int[Array, "n m"]) -> tuple[Array, Array]:
     """Two signed bytes, 256·high + low, for integers of -32,896 … 32,639."""
     low = ((values + 128) & 255) - 128
     return ((values - low) >> 8).astype(jnp.int8), low.astype(jnp.int8)
+
+
+def over_devices(compute: Callable[..., Array], *batches: Array) -> Array:
+    """compute(*batches) with the first axis of every batch shared by the local devices, filled up with zeros if need be.
+
+    What `compute` closes over is on all of them; each of its results must depend on its own part of the batches alone.
+    """
+    count, size = jax.local_device_count(), len(batches[0])
+    if count == 1:
+        return compute(*batches)
+    filled = [jnp.pad(batch, ((0, -size % count), *((0, 0),) * (batch.ndim - 1))) for batch in batches]
+    by_device = PartitionSpec("vector")
+    mesh = Mesh(np.array(jax.local_devices()), ("vector",))
+    shared = jax.shard_map(compute, mesh=mesh, in_specs=by_device, out_specs=by_device, check_vma=False)
+    return shared(*filled)[:size]
 
 
 def exact_float(largest: float) -> jnp.dtype:

@@ -17,7 +17,7 @@ from pimsim.chip.programming import program
 from pimsim.circuits.adc import code_count
 from pimsim.devices import Ideal
 from pimsim.errors import SpecError
-from pimsim.numerics import FLOAT32_INTEGERS, has_matrix_units, key_words, leaves_to_arrays, on_grid
+from pimsim.numerics import FLOAT32_INTEGERS, has_matrix_units, key_words, leaves_to_arrays, on_grid, over_devices
 
 
 def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
@@ -45,7 +45,12 @@ def matmul(
     value = x + core.inputs.bias(core.input_bits) if array.signed else x
     streamed = array.signed and core.accumulate == "digital"
     code = core.inputs.code(x, core.input_bits) if streamed else value
-    y = bit_true(columns, code, index, reads, rules_of(core, traits, array), core.adc, core.dac, key_words(key))
+    rules, seed = rules_of(core, traits, array), key_words(key)
+
+    def played(code: Int[Array, "vector row"], index: Int[Array, " vector"]) -> Float[Array, "vector col"]:
+        return bit_true(columns, code, index, reads, rules, core.adc, core.dac, seed)
+
+    y = over_devices(played, code, index)
     if array.ranges.uniform:  # rounded, so that no compiler may add to the product before it rounds
         y = lax.reduce_precision(y * reads.step[0, 0], exponent_bits=11, mantissa_bits=48)
     y = y + jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain) + array.bias
@@ -83,8 +88,8 @@ def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns
     bound = 2.0 * rows * (2**core.cell_bits - 1) * digit
     pedestal = core.device.g_min if core.pedestal == "reference" else 0.0
 
-    def steps(g: Array) -> Array:
-        return on_grid((g - pedestal) / step, bound)
+    def steps(g: Array) -> Array:  # in float64: the grid point may not hang on how a compiler divides
+        return on_grid((g.astype(jnp.float64) - pedestal) / step, bound)
 
     def planar(g: Array) -> Array:
         return g.transpose(0, 2, 4, 1, 3).reshape(blocks, rows, planes, -1)[..., :cols]
