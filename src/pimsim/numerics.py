@@ -86,7 +86,7 @@ def _bytes(values: Int[Array, "n m"]) -> tuple[Array, Array]:
 
 
 def over_devices(compute: Callable[..., Array], *batches: Array) -> Array:
-    """compute(*batches) with the first axis of every batch shared by the local devices, filled up with zeros if need be.
+    """compute(*batches), the first axis of every batch shared by the local devices and filled up with zeros if need be.
 
     What `compute` closes over is on all of them; each of its results must depend on its own part of the batches alone.
     """

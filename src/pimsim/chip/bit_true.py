@@ -18,7 +18,7 @@ from pimsim.circuits import AbstractAdc, Dac
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
 
-TILE_BYTES, UNIT_TILE_BYTES = 2**20, 2**22
+TILE_BYTES, UNIT_TILE_BYTES = 2**20, 2**23
 """Bytes of currents between two conversions; sums that 8-bit units make quickly are worth fewer, longer steps."""
 UNIT_ROWS = 16
 """Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""

@@ -88,8 +88,10 @@ def columns_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Columns
     bound = 2.0 * rows * (2**core.cell_bits - 1) * digit
     pedestal = core.device.g_min if core.pedestal == "reference" else 0.0
 
-    def steps(g: Array) -> Array:  # in float64: the grid point may not hang on how a compiler divides
-        return on_grid((g.astype(jnp.float64) - pedestal) / step, bound)
+    exact = jnp.float32 if traits.exact_cells else jnp.float64  # no grid point may hang on how a compiler divides
+
+    def steps(g: Array) -> Array:
+        return on_grid((g.astype(exact) - pedestal) / step, bound)
 
     def planar(g: Array) -> Array:
         return g.transpose(0, 2, 4, 1, 3).reshape(blocks, rows, planes, -1)[..., :cols]
