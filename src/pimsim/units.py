@@ -2,7 +2,7 @@
 
 A scalar field is annotated `Conductance`, an array `Conductances[Array, "row col"]`. Both carry a `Unit`, from which
 the reader of YAML knows what text to accept ("25 uS"), and the writer of results which unit to record. What may be
-either, in arithmetic that does not care, is `Varying[Energy, "variant"]`.
+either, in arithmetic that does not care, is `Varying[Energy, " variant"]`.
 """
 
 import math
@@ -81,7 +81,7 @@ else:
             return Annotated[Float[item], self.unit]
 
     class _Varying:
-        """`Varying[Energy, "variant"]`: a quantity, or a NumPy array of it; type checkers see the quantity."""
+        """`Varying[Energy, " variant"]`: a quantity, or a NumPy array of it; type checkers see the quantity."""
 
         def __getitem__(self, item):
             import numpy as np  # which `pimsim list` does not wait for

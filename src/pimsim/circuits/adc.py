@@ -46,7 +46,7 @@ class AbstractAdc(AbstractCircuit):
         """Whether there are codes at all."""
         return True
 
-    def conversion_time(self) -> Varying[Time, "variant"]:
+    def conversion_time(self) -> Varying[Time, " variant"]:
         """Time of one conversion."""
         return self.cost().latency
 

@@ -79,8 +79,8 @@ class SurveyAdc(AbstractAdc):
         E = exp(24.5794 + 1.8800 ln t - 2.8291 ln n) / (2 · 10^((F - 6.02 n - 1.76)/10))           pJ
         A = exp(1.3462 + 0.9933 ln t + 0.1807 ln f + 0.2991 ln E)                                  µm²
 
-    n bits at f = `rate` in a process of t nm, from 4 bits, up to 10 GS/s. n stands for effective bits; a converter of n
-    ideal ones is dearer than most that are sold as such. Coefficients: Accelergy-Project/accelergy-adc-plug-in, ff0fb48.
+    n bits at f = `rate` in a process of t nm, from 4 bits, up to 10 GS/s. n stands for effective bits, of which
+    most converters have fewer than their name says. Coefficients: Accelergy-Project/accelergy-adc-plug-in, ff0fb48.
     """
 
     bits: int

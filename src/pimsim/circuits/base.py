@@ -17,16 +17,16 @@ from pimsim.units import Area, Energy, Frequency, Power, Time, Varying
 class Cost:
     """The cost of one instance: numbers, or arrays over chips whose parameters vary."""
 
-    energy: Varying[Energy, "variant"] = 0.0
+    energy: Varying[Energy, " variant"] = 0.0
     """Per event."""
-    power: Varying[Power, "variant"] = 0.0
+    power: Varying[Power, " variant"] = 0.0
     """Drawn when the instance acts at its full rate; what published tables add up."""
-    area: Varying[Area, "variant"] = 0.0
-    leakage: Varying[Power, "variant"] = 0.0
+    area: Varying[Area, " variant"] = 0.0
+    leakage: Varying[Power, " variant"] = 0.0
     """Drawn while powered, acting or not."""
-    constant: Varying[Power, "variant"] = 0.0
+    constant: Varying[Power, " variant"] = 0.0
     """Drawn while the chip is on, whatever happens; part of `power`."""
-    latency: Varying[Time, "variant"] = 0.0
+    latency: Varying[Time, " variant"] = 0.0
     """From the start of an event to its result; 0 where none is published."""
 
 

@@ -44,8 +44,8 @@ class SizedBuffer(AbstractBuffer):
 
         energy ∝ C^0.78          area, leakage ∝ C          cycle ∝ C^0.5
 
-    0.78 = 1.56/2 is the accelergy library's fit to CACTI for the depth of an SRAM; the cycle grows as word and bit lines
-    do. Refused outside `smallest` to `largest`, the capacities for which a card has something to compare with.
+    0.78 = 1.56/2 is the accelergy library's fit to CACTI for the depth of an SRAM; the cycle grows as word and bit
+    lines do. Refused outside `smallest` to `largest`, the capacities for which a card has something to compare with.
     """
 
     capacity: Storage
