@@ -1,18 +1,18 @@
 """Many chips at once that differ in the parameters of their components: one chip whose fields are arrays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
 import equinox as eqx
 import numpy as np
-from numpy.typing import ArrayLike
 
 from pimsim.chip.chip import Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.errors import SpecError, nearest, quoted
 from pimsim.spec import AbstractSpec
 
+Values = np.ndarray | Sequence[Any] | int | float
 DECISIVE = {
     "core.dac.bits": "how many reads a vector takes",
     "tile.router.flit_bits": "how many flits a vector is",
@@ -23,7 +23,7 @@ DECISIVE = {
 REMEDY = "Load a chip for each value and schedule it."
 
 
-def vary(chip: Chip, changes: Mapping[str, ArrayLike]) -> Chip:
+def vary(chip: Chip, changes: Mapping[str, Values]) -> Chip:
     """The chip with arrays, one value a variant, in SI, where components have parameters: its bill holds arrays, too.
 
         vary(chip, {"core.adc.bits": [6, 7, 8], "core.adc.power": [1.2e-3, 1.6e-3, 2e-3]}).bill()
@@ -46,7 +46,7 @@ def vary(chip: Chip, changes: Mapping[str, ArrayLike]) -> Chip:
     return many
 
 
-def _values(chip: Chip, path: str, value: ArrayLike) -> np.ndarray:
+def _values(chip: Chip, path: str, value: Values) -> np.ndarray:
     """The values for a field of a component, of the field's own type."""
     *owners, old = _along(chip, path)
     if not any(isinstance(owner, AbstractCircuit) for owner in owners) or type(old) not in (int, float):

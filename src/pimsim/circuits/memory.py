@@ -72,7 +72,8 @@ class SizedBuffer(AbstractBuffer):
         require_positive("cycle", self.cycle, "s")
         require("word_bits", self.word_bits, 1, 65536)
         if np.any((self.capacity < self.smallest) | (self.capacity > self.largest)):
-            fact = f"must be {self.smallest / 8192:g} to {self.largest / 8192:g} KB, where the law is stated"
+            smallest, largest = np.max(self.smallest) / 8192, np.min(self.largest) / 8192
+            fact = f"must be {smallest:g} to {largest:g} KB, where the law is stated"
             raise SpecError("capacity", fact, "Choose a memory of that size: `pimsim list components`.")
 
     def published_cost(self) -> Cost:

@@ -1,6 +1,6 @@
 """Semiconductor processes, and what becomes of a circuit's figures in another one."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -96,13 +96,13 @@ def factors(of: Process, to: Process) -> Factors:
     return Factors(node * (to.supply / of.supply) ** 2, area, delay * slowness(to) / slowness(of), node)
 
 
-def slowness(process: Process) -> float:
+def slowness(process: Process) -> Any:
     """Delay at the supply over that at the reference."""
     at_supply = process.supply / (process.supply - process.threshold) ** process.alpha
     return at_supply * (REFERENCE - process.threshold) ** process.alpha / REFERENCE
 
 
-def relative(figure: np.ndarray, node: Length) -> float:
+def relative(figure: np.ndarray, node: Any) -> Any:
     """A figure by node, linear between the nodes of the table."""
     value = np.interp(node, NODES[::-1], figure[::-1])
     return value if np.ndim(value) else float(value)
