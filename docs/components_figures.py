@@ -1,6 +1,6 @@
 """The figure of docs/components.md: energy and area of converters by resolution, laws beside published points.
 
-    python docs/components_figures.py
+python docs/components_figures.py
 """
 
 from dataclasses import replace

@@ -11,6 +11,7 @@ from pimsim.catalog import COMPONENTS, cards
 from pimsim.circuits import AdderTree, Circuit, LinearAdc, LineDriver, Process, SurveyAdc, factors
 from pimsim.circuits.process import AREA, ENERGY, NODES, REFERENCE
 from pimsim.errors import CardNotFound, SpecError
+from pimsim.show import show
 from pimsim.spec import from_data
 
 PICO, MICRO2 = 1e-12, 1e-12
@@ -261,6 +262,16 @@ def test_every_component_of_a_chip_may_be_a_card(isaac):
             if isinstance(value, AbstractCircuit)}  # fmt: skip
     assert held | {"word_line", "bit_line"} == set(COMPONENTS)
     assert len(cards("component")) > 30
+
+
+def test_show_says_what_one_instance_costs(tmp_path):
+    """Of a shipped card, and of a file that starts from one, with its source."""
+    summary, _ = show("adc-isaac-8b", {"bits": 9})
+    assert summary["cost"]["energy_J"] == pytest.approx((0.9355 * 9 / 8 + 0.0645 * 2) * 1.5625 * PICO, rel=1e-12)
+    assert "Table I" in summary["sources"]["."]
+    own = tmp_path / "mine.yaml"
+    own.write_text("base: edram-isaac-64kb\npower: 10 mW\n")
+    assert show(str(own), {})[0]["cost"]["power_W"] == 0.01
 
 
 def test_survey_needs_a_node():
