@@ -8,6 +8,7 @@ import pytest
 from pimsim import load_chip
 from pimsim.accounting import Charging, CostReport, account, layer_events
 from pimsim.chip import Chip
+from pimsim.errors import SpecError
 from pimsim.mapping import Placement, place
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Add, Conv2d, Dense, Flatten, MaxPool, Relu
@@ -269,5 +270,5 @@ def test_an_event_that_nobody_is_charged_for_is_an_error(isaac, monkeypatch):
     events = type(isaac.core).events
     extra = lambda self, *args, **kwargs: events(self, *args, **kwargs) | {"teleport": 1.0}  # noqa: E731
     monkeypatch.setattr(type(isaac.core), "events", extra)
-    with pytest.raises(LookupError, match="teleport"):
+    with pytest.raises(SpecError, match="no component is charged for teleport"):
         run(RESIDUAL, isaac)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pimsim.experiment import Experiment as Experiment
     from pimsim.experiment import load_chip as load_chip
+    from pimsim.experiment import load_component as load_component
     from pimsim.experiment import load_device as load_device
     from pimsim.experiment import load_experiment as load_experiment
     from pimsim.network.quantize import quantize as quantize
@@ -19,6 +20,7 @@ _PUBLIC = {
     "Experiment": "pimsim.experiment",
     "Result": "pimsim.results",
     "load_chip": "pimsim.experiment",
+    "load_component": "pimsim.experiment",
     "load_device": "pimsim.experiment",
     "load_experiment": "pimsim.experiment",
     "load_network": "pimsim.network.zoo",

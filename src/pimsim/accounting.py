@@ -3,17 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Shaped
+from jaxtyping import Float, Shaped
 
 from pimsim.chip import Chip, Line
+from pimsim.errors import SpecError
 from pimsim.mapping import Placement
 from pimsim.network.ops import MatrixOp, VectorOp
 from pimsim.schedule import Edge, Timeline
 from pimsim.spec import AbstractSpec
-from pimsim.units import Area, Areas, Counts, Energies, Energy, Power
+from pimsim.units import Area, Areas, Counts, Energies, Energy, Power, Powers, Time
 
 
 class Charging(AbstractSpec):
@@ -44,6 +45,9 @@ class CostReport:
     power: Power
     """Energy over the time that it is charged for."""
     area: Area
+    time: Time
+    """What leakage and constant power are charged for."""
+    chips: int
     tiles_on: int
     power_gating: bool
     """As in Charging."""
@@ -77,18 +81,19 @@ def account(
 ) -> CostReport:
     """Multiply what happens by what it costs.
 
-    Raises LookupError when a layer asks for an event that no component of the chip answers.
+    Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
     bill = chip.bill()
     events = [layer_events(op, placement, chip, edges, signed) for op in ops]
     names = [line.event for line in bill if line.event]
     if unpaid := {name for counts in events for name in counts} - set(names):
-        raise LookupError(f"no component of {chip.name} is charged for {', '.join(sorted(unpaid))}")
+        fact = f"no component is charged for {', '.join(sorted(unpaid))}"
+        raise SpecError(chip.name, fact, f"Its bill has: {', '.join(sorted(set(names)))}.")
     count = np.array([[counts.get(name, 0.0) for name in names] for counts in events])
     dynamic = np.array([[counts.get(line.event, 0.0) * line.cost.energy for line in bill] for counts in events])
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
     tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
-    static = time * standing_power(bill, chip, tiles, placement.chips)
+    static = time * standing_power(bill, chip, tiles, placement.chips)[:, 0]
     area = np.array([line.number * line.cost.area for line in bill]) * placement.chips
     total = float(dynamic.sum() + static.sum())
     return CostReport(
@@ -102,10 +107,63 @@ def account(
         total_energy=total,
         power=total / time,
         area=float(area.sum()),
+        time=time,
+        chips=placement.chips,
         tiles_on=tiles,
         power_gating=charging.power_gating,
         constant_power=charging.constant_power,
     )
+
+
+@dataclass(frozen=True)
+class Repriced:
+    """What one inference costs on each of many chips that differ in their components' parameters."""
+
+    component: Shaped[np.ndarray, " component"]
+    energy: Energies[np.ndarray, "component variant"]
+    """With leakage and constant power over the time charged for."""
+    total_energy: Energies[np.ndarray, " variant"]
+    power: Powers[np.ndarray, " variant"]
+    """Energy over the time that it is charged for."""
+    area: Areas[np.ndarray, " variant"]
+    """Of all chips, whole."""
+    full_power: Powers[np.ndarray, " variant"]
+    """Of one chip, with every component at its full rate."""
+
+
+def reprice(report: CostReport, many: Chip) -> Repriced:
+    """The events of one report at the prices of many chips, from `chip.vary`: what `account` says of each.
+
+        reprice(report, vary(chip, {"core.adc.bits": [6, 7, 8]})).total_energy
+
+    Raises SpecError for a chip whose components are not those of the report.
+    """
+    bill = many.bill()
+    if [line.component for line in bill] != report.component.tolist():
+        raise SpecError(
+            many.name, "has other components than the chip of the report", "Vary the chip that was charged."
+        )
+    events = report.events()
+    dynamic = by_line([events.get(line.event, 0.0) * line.cost.energy for line in bill])
+    energy, area, power = np.broadcast_arrays(
+        dynamic + report.time * standing_power(bill, many, report.tiles_on, report.chips),
+        by_line([line.number * line.cost.area for line in bill]) * report.chips,
+        by_line([line.number * line.cost.power for line in bill]),
+    )
+    total = energy.sum(axis=0)
+    return Repriced(
+        component=report.component,
+        energy=energy,
+        total_energy=total,
+        power=total / report.time,
+        area=area.sum(axis=0),
+        full_power=power.sum(axis=0),
+    )
+
+
+def by_line(values: Sequence[Any]) -> Float[np.ndarray, "component variant"]:
+    """A number, or one a variant, for each line of a bill."""
+    return np.array(np.broadcast_arrays(*values), float).reshape(len(values), -1)
 
 
 def layer_events(
@@ -133,8 +191,7 @@ def layer_events(
     return total
 
 
-def standing_power(bill: Sequence[Line], chip: Chip, tiles: int, chips: int) -> np.ndarray:
+def standing_power(bill: Sequence[Line], chip: Chip, tiles: int, chips: int) -> Powers[np.ndarray, "component variant"]:
     """Leakage of the tiles that are on and constant power of the chips, by line of the chip's bill."""
-    leakage = np.array([line.number * line.cost.leakage for line in bill]) * tiles / chip.tiles
-    constant = np.array([line.number * line.cost.constant for line in bill]) * chips
-    return leakage + constant
+    leakage = by_line([line.number * line.cost.leakage for line in bill]) * tiles / chip.tiles
+    return leakage + by_line([line.number * line.cost.constant for line in bill]) * chips

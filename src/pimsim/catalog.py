@@ -16,8 +16,13 @@ from pimsim.datafile import read_cells
 from pimsim.errors import QUOTED, CardNotFound, FileError, PimsimError, SpecError, nearest, quoted
 
 PACKAGE = Path(__file__).parent
-FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs"}
+FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs", "component": "configs/components"}
 """Where the cards of a kind live; a key of this name, anywhere in a card, may hold a card's name."""
+COMPONENTS = (
+    "activation", "adc", "adder", "array", "bit_line", "buffer", "bus", "dac", "input_register", "link",
+    "output_register", "pool", "router", "sample_hold", "shift_add", "word_line",
+)  # fmt: skip
+"""Keys that hold a component, or the name of one's card."""
 REGISTRIES = {"networks": ("network/zoo.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
 MAX_TRAIL = 20
 """Cards that refer to cards that refer to cards."""
@@ -73,6 +78,11 @@ def _located(name: str, card: Path) -> str:
     return str(card.parent / name) if is_file_name(name) else name
 
 
+def kind_of_key(key: str) -> str:
+    """The kind of card that a key of a card may name."""
+    return "component" if key in COMPONENTS else key
+
+
 def is_file_name(name: str) -> bool:
     """Whether a reference is to a file, not to a shipped card."""
     return name.endswith((".yaml", ".yml"))
@@ -107,7 +117,6 @@ def listing() -> dict[str, dict[str, str]]:
     """What there is to choose from: {"chips": {name: description}, …}."""
     found = {f"{kind}s": {name: _describe(path) for name, path in cards(kind).items()} for kind in FOLDERS}
     found |= {heading: registered(heading) for heading in REGISTRIES}
-    found["components"] = {}
     for package in ("devices", "circuits", "chip"):
         found["components"] |= _exported(PACKAGE / package)
     return found
@@ -152,7 +161,7 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
         return data
     inside = f"{where}." if where else ""
     own = {
-        key: _resolve(value, beside, trail, key, inside + key) if isinstance(key, str) else value
+        key: _resolve(value, beside, trail, kind_of_key(key), inside + key) if isinstance(key, str) else value
         for key, value in data.items()
         if key != "base"
     }
@@ -204,8 +213,8 @@ def _replaced(data: Any, path: list[str], value: Any, whole: str) -> Any:
         raise SpecError(whole, "cannot be set", f"{outer} is {quoted(data)}, which has no values inside.")
     head, *rest = path
     inner = data.get(head, {} if rest else None)
-    if rest and isinstance(inner, str) and head in FOLDERS:
-        inner = load_card(inner, head)
+    if rest and isinstance(inner, str) and kind_of_key(head) in FOLDERS:
+        inner = load_card(inner, kind_of_key(head))
     return dict(data) | {head: _replaced(inner, rest, value, whole)}
 
 

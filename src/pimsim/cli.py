@@ -88,7 +88,7 @@ def run(
 )
 def show(
     name: Annotated[
-        str, typer.Argument(help="A chip, a device or an experiment, by name or .yaml file, or a result.h5.")
+        str, typer.Argument(help="A chip, device, component or experiment, by name or .yaml file, or a result.h5.")
     ],
     overrides: Overrides = [],  # noqa: B006
     as_json: Json = False,
@@ -130,7 +130,9 @@ def list_(
 
 @app.command(epilog="Example: pimsim check my-chip.yaml my-experiment.yaml")
 def check(
-    files: Annotated[list[str], typer.Argument(help="Experiments, chips or devices, by name or .yaml file.")],
+    files: Annotated[
+        list[str], typer.Argument(help="Experiments, chips, devices or components, by name or .yaml file.")
+    ],
 ) -> None:
     """Validate without running: every problem, with its path."""
     _quiet_jax()

@@ -13,7 +13,7 @@ An error has a place, a fact and a remedy. Whoever knows the fact raises it; the
 
 import difflib
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 E = TypeVar("E", bound="PimsimError")
 
@@ -87,8 +87,21 @@ def os_fact(error: OSError) -> str:
     return (error.strerror or str(error) or "is out of reach").lower()
 
 
-def require(field: str, value: int | float, low: int | float, high: int | float = float("inf")) -> None:
-    """Raise SpecError unless low ≤ value ≤ high (NaN is outside every range)."""
-    if not low <= value <= high:
+def require(field: str, value: Any, low: int | float, high: int | float = float("inf")) -> None:
+    """Raise SpecError unless low ≤ value ≤ high (NaN is outside every range), as every item of an array must be."""
+    if outside := _failing(value, (value >= low) & (value <= high)):
         span = f"{quoted(low)} to {quoted(high)}" if high < float("inf") else f"at least {quoted(low)}"
-        raise SpecError(field, f"must be {span}, got {quoted(value)}")
+        raise SpecError(field, f"must be {span}, got {quoted(outside[0])}")
+
+
+def require_positive(field: str, value: Any, unit: str = "") -> None:
+    """Raise SpecError unless value > 0, as every item of an array must be."""
+    if _failing(value, value > 0):
+        raise SpecError(field, f"must be more than 0 {unit}".rstrip())
+
+
+def _failing(value: Any, passes: Any) -> list[Any]:
+    """The values of an array that do not pass, or the one number if it does not."""
+    if getattr(value, "ndim", 0):
+        return value[~passes].tolist()
+    return [] if passes else [value]

@@ -11,6 +11,7 @@ from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import apply_overrides, load_card, registered
 from pimsim.chip import Chip
+from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
@@ -102,6 +103,11 @@ def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> C
 def load_device(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractDevice:
     """The cell of a card or a .yaml file."""
     return _load(name, "device", AbstractDevice, overrides)
+
+
+def load_component(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractCircuit:
+    """The component of a card or a .yaml file."""
+    return _load(name, "component", AbstractCircuit, overrides)
 
 
 def parse_experiment(text: str, place: str, overrides: Mapping[str, Any] | None = None) -> Experiment:

@@ -14,9 +14,17 @@ from rich.console import Group, RenderableType
 from pimsim.cardfile import read_yaml
 from pimsim.catalog import card_path, cards, is_file_name, reference, unknown
 from pimsim.chip import Chip
+from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError
-from pimsim.experiment import Experiment, load_chip, load_device, load_experiment, parse_experiment
+from pimsim.experiment import (
+    Experiment,
+    load_chip,
+    load_component,
+    load_device,
+    load_experiment,
+    parse_experiment,
+)
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.zoo import load_topology
@@ -24,8 +32,9 @@ from pimsim.results import chip_summary, read_result, result_summary
 from pimsim.spec import sources, to_data, variants
 from pimsim.tables import chip_table, level_table, result_table, source_table, titled, value_table
 
-LOADERS = {"experiment": load_experiment, "chip": load_chip, "device": load_device}
-FORMS = {"experiment": Experiment, "chip": Chip, "device": AbstractDevice}
+LOADERS = {"experiment": load_experiment, "chip": load_chip, "device": load_device, "component": load_component}
+FORMS = {"experiment": Experiment, "chip": Chip, "device": AbstractDevice, "component": AbstractCircuit}
+COST_UNITS = {"energy": "J", "power": "W", "area": "m2", "leakage": "W", "constant": "W", "latency": "s"}
 SHOWN_LEVELS, SHOWN_CELLS = 8, 2000
 """Levels of a cell that `show` draws, and the cells it programs to each."""
 LONGEST_VALUE = 120
@@ -46,7 +55,20 @@ def show(name: str, overrides: Mapping[str, Any]) -> Shown:
     if isinstance(card, Chip):
         summary = chip_summary(card)
         return summary | {"sources": stated}, lambda: chip_table(summary, stated)
+    if isinstance(card, AbstractCircuit):
+        return show_component(card, name, stated)
     return show_device(card, name, stated)
+
+
+def show_component(circuit: AbstractCircuit, name: str, stated: Mapping[str, str]) -> Shown:
+    """A component's numbers, and what they make one instance cost."""
+    data, cost = to_data(circuit), dataclasses.asdict(circuit.cost())
+    costs = {f"{key}_{COST_UNITS[key]}": float(value) for key, value in cost.items()}
+    heads = {"energy": f"energy of one {circuit.event.replace('_', ' ') or 'event'}"}
+    rows = {heads.get(key, key): f"{float(value)!r} {COST_UNITS[key]}" for key, value in cost.items() if value}
+    facts = value_table(titled(name, circuit.description), rows)
+    tables = lambda: Group(facts, value_table("fields", flatten(data)), source_table(stated))  # noqa: E731
+    return data | {"cost": costs, "sources": stated}, tables
 
 
 def show_device(device: AbstractDevice, name: str, stated: Mapping[str, str]) -> Shown:
@@ -94,8 +116,8 @@ def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, A
     return summary, lambda: Group(*tables)
 
 
-def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | AbstractDevice:
-    """The experiment, chip or device of a name; a .yaml file is what its keys say."""
+def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | AbstractDevice | AbstractCircuit:
+    """The experiment, chip, device or component of a name; a .yaml file is what its keys say."""
     if is_file_name(name):
         return LOADERS[kind_of_file(card_path(name, "experiment"))](name, overrides)
     kinds = [kind for kind in LOADERS if name in cards(kind)]
@@ -105,7 +127,7 @@ def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | Abs
 
 
 def kind_of_file(path: Path, seen: frozenset[Path] = frozenset()) -> str:
-    """Whether a card describes an experiment, a chip or a device: what its base does, or most of its own keys."""
+    """What a card describes, an experiment, a chip, a device or a component: as its base, or most of its own keys."""
     data = read_yaml(path)
     base = data.get("base")
     if isinstance(base, str) and is_file_name(base):
@@ -119,7 +141,7 @@ def kind_of_file(path: Path, seen: frozenset[Path] = frozenset()) -> str:
 def keys_of(form: type) -> set[str]:
     """The keys that a card of this form may have, whichever model it names."""
     fields = {field.name for model in variants(form).values() for field in dataclasses.fields(model)}
-    return fields | {"model"} if form is AbstractDevice else fields
+    return fields | {"model"} if form in (AbstractDevice, AbstractCircuit) else fields
 
 
 def check_file(name: str) -> list[PimsimError]:

@@ -11,7 +11,7 @@ import math
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import cattrs
 import equinox as eqx
@@ -26,6 +26,9 @@ NOTES = ("source", "assumed", "description")
 
 class AbstractSpec(eqx.Module):
     """A described thing: its numbers, and where they come from."""
+
+    usual_model: ClassVar[str] = ""
+    """Of an abstract class: the model that a mapping without `model` means."""
 
     source: str = eqx.field(default="", kw_only=True, static=True)
     """Where the numbers were published, and how they follow from what was published."""
@@ -120,12 +123,12 @@ def _is_concrete(kind: object) -> bool:
     return inspect.isclass(kind) and issubclass(kind, AbstractSpec) and not _is_abstract(kind)
 
 
-def _structure_variant(data: object, kind: type) -> Any:
+def _structure_variant(data: object, kind: type[AbstractSpec]) -> Any:
     """Build the class that `model` names."""
     known = variants(kind)
     if not isinstance(data, Mapping):
         raise SpecError("", f"expected a mapping with `model`, got {quoted(data)}", nearest("", known))
-    name = data.get("model")
+    name = data.get("model", kind.usual_model or None)
     if not isinstance(name, str) or name not in known:
         fact = "is missing" if name is None else f"unknown model {quoted(name)}"
         raise SpecError("model", fact, nearest(str(name), known))

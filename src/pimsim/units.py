@@ -1,7 +1,8 @@
 """Physical quantities as types: SI inside, prefixes only at the edge.
 
 A scalar field is annotated `Conductance`, an array `Conductances[Array, "row col"]`. Both carry a `Unit`, from which
-the reader of YAML knows what text to accept ("25 uS"), and the writer of results which unit to record.
+the reader of YAML knows what text to accept ("25 uS"), and the writer of results which unit to record. What may be
+either, in arithmetic that does not care, is `Varying[Energy, " variant"]`.
 """
 
 import math
@@ -52,9 +53,10 @@ STORAGE = Unit("storage", "bit", "64 KB")
 BANDWIDTH = Unit("bandwidth", "bit/s", "6.4 GB/s")
 TEMPERATURE = Unit("temperature", "K", "300 K")
 CAPACITANCE = Unit("capacitance", "F", "1 fF")
+LENGTH = Unit("length", "m", "32 nm")
 ACTIVATION = Unit("activation energy", "eV", "1.1 eV")
 COUNT = Unit("count", "1", "1")
-SYMBOLS = ("V", "A", "S", "ohm", "s", "Hz", "J", "W", "m2", "K", "F", "eV", "bit", "bit/s")
+SYMBOLS = ("V", "A", "S", "ohm", "s", "Hz", "J", "W", "m2", "K", "F", "eV", "m", "bit", "bit/s")
 
 if TYPE_CHECKING:
     from typing import Annotated as Areas
@@ -65,6 +67,7 @@ if TYPE_CHECKING:
     from typing import Annotated as Powers
     from typing import Annotated as Ratios
     from typing import Annotated as Times
+    from typing import Annotated as Varying
     from typing import Annotated as Voltages
 else:
 
@@ -77,6 +80,16 @@ else:
         def __getitem__(self, item):
             return Annotated[Float[item], self.unit]
 
+    class _Varying:
+        """`Varying[Energy, " variant"]`: a quantity, or a NumPy array of it; type checkers see the quantity."""
+
+        def __getitem__(self, item):
+            import numpy as np  # which `pimsim list` does not wait for
+
+            quantity, axes = item
+            return quantity | Float[np.ndarray, axes]
+
+    Varying = _Varying()
     Conductances = _Quantities(CONDUCTANCE)
     Counts = _Quantities(COUNT)
     Currents = _Quantities(CURRENT)
@@ -99,6 +112,7 @@ Storage = Annotated[float, STORAGE]
 Bandwidth = Annotated[float, BANDWIDTH]
 Temperature = Annotated[float, TEMPERATURE]
 Capacitance = Annotated[float, CAPACITANCE]
+Length = Annotated[float, LENGTH]
 ActivationEnergy = Annotated[float, ACTIVATION]
 Rate = Annotated[float, Unit("rate of operations", "op/s", "41 Gop/s")]
 RatePerPower = Annotated[float, Unit("power efficiency", "op/s/W", "600 Gop/s/W")]

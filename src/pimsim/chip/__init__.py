@@ -8,3 +8,4 @@ from pimsim.chip.full_scale import AbstractFullScale, Calibrated, Fixed, Lossles
 from pimsim.chip.inputs import AbstractInputs, OffsetInputs, SignMagnitudeInputs, TwosComplementInputs
 from pimsim.chip.interconnect import Link, Router
 from pimsim.chip.tile import Tile
+from pimsim.chip.vary import vary

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pimsim.chip.core import Line
+from pimsim.chip.core import Line, charge
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.interconnect import Link
 from pimsim.chip.tile import Tile
@@ -63,7 +63,7 @@ class Chip(AbstractSpec):
     def bill(self) -> list[Line]:
         """The components of the chip."""
         tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
-        return [*tiles, Line("link", "", 1, self.link.cost())]
+        return [*tiles, charge("link", "", 1, self.link)]
 
     def power(self) -> Power:
         """With every component at its full rate: what papers add up."""

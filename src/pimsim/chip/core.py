@@ -1,13 +1,14 @@
 """A core: a few crossbar arrays with their converters, ISAAC's IMA. It computes and it costs."""
 
 from abc import abstractmethod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from pimsim.circuits import Cost
+from pimsim.circuits import AbstractCircuit, Cost
 from pimsim.circuits.adc import AdcErrors
+from pimsim.errors import SpecError
 from pimsim.spec import AbstractSpec
 from pimsim.units import Conductances
 
@@ -19,6 +20,14 @@ class Line(NamedTuple):
     event: str
     number: float
     cost: Cost
+
+
+def charge(component: str, event: str, number: Any, circuit: AbstractCircuit) -> Line:
+    """A line of a bill. Raises SpecError for a circuit that is charged for another event."""
+    try:
+        return Line(component, event, number, circuit.cost(event))
+    except SpecError as error:
+        raise error.within(component) from None
 
 
 class Latency(NamedTuple):

@@ -9,11 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges
+from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges, charge
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
-from pimsim.circuits import AbstractAdc, Circuit, Dac, Wires
+from pimsim.circuits import AbstractAdc, AbstractUnit, Dac, Wires
 from pimsim.devices import AbstractDevice
 from pimsim.errors import SpecError, require
 from pimsim.numerics import leaves_to_arrays
@@ -44,14 +44,14 @@ class CrossbarCore(AbstractCore):
     pipeline_cycles: int
     """Cycles a vector spends outside the array: buffer read, conversion, shift-and-add, activation, write."""
     columns_per_adc: int
-    array: Circuit
+    array: AbstractUnit
     """One array; its event is one cell read."""
     dac: Dac
     adc: AbstractAdc
-    sample_hold: Circuit
-    shift_add: Circuit
-    input_register: Circuit
-    output_register: Circuit
+    sample_hold: AbstractUnit
+    shift_add: AbstractUnit
+    input_register: AbstractUnit
+    output_register: AbstractUnit
     inputs: AbstractInputs = eqx.field(default_factory=TwosComplementInputs)
     """How signed inputs are streamed."""
     full_scale: AbstractFullScale = eqx.field(default_factory=Lossless)
@@ -64,6 +64,10 @@ class CrossbarCore(AbstractCore):
     pedestal: Literal["reference", "digital", "kept"] = "reference"
     """What becomes of the current g_min·ΣV that every column carries: an ideal reference subtracts it before the
     conversion, the digital side subtracts it afterwards, or nobody does."""
+    word_line: AbstractUnit | None = None
+    """What driving a row costs beyond `dac`, if it counts: the charge of its wire and gates."""
+    bit_line: AbstractUnit | None = None
+    """What each sampled column costs, if it counts: the charge of its wire and drains."""
     wires: Wires | None = None
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
 
@@ -206,22 +210,31 @@ class CrossbarCore(AbstractCore):
 
     def latency(self, *, signed: bool) -> Latency:
         """A read takes as long as the conversions of the columns that share a converter, one after the other."""
-        converting = self.columns_per_adc * self.adc.conversion_time() / self.cycle
-        read = max(1, math.ceil(converting - 1e-9)) if self.accumulate == "digital" else 1
-        interval = len(self.streams(signed)) * read
+        interval = len(self.streams(signed)) * int(self.read_cycles())
         return Latency(depth=interval + self.pipeline_cycles, interval=interval)
+
+    def read_cycles(self) -> Int[np.ndarray, "*variant"]:
+        """Cycles from one read to the next."""
+        converting = self.columns_per_adc * self.adc.conversion_time() / self.cycle
+        cycles = np.maximum(1, np.ceil(converting - 1e-9)) if self.accumulate == "digital" else 1
+        return np.asarray(cycles, int)
 
     def bill(self) -> list[Line]:
         adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
-        return [
-            Line("adc", "conversion", adcs, self.adc.cost()),
-            Line("dac", "row_drive", self.arrays * self.rows, self.dac.cost()),
-            Line("sample_hold", "sample", self.arrays * self.columns, self.sample_hold.cost()),
-            Line("array", "cell_read", self.arrays, self.array.cost()),
-            Line("shift_add", "shift_add", self.shift_add.number, self.shift_add.cost()),
-            Line("input_register", "input_bit_read", self.input_register.number, self.input_register.cost()),
-            Line("output_register", "result_update", self.output_register.number, self.output_register.cost()),
+        lines = [
+            charge("adc", "conversion", adcs, self.adc),
+            charge("dac", "row_drive", self.arrays * self.rows, self.dac),
+            charge("sample_hold", "sample", self.arrays * self.columns, self.sample_hold),
+            charge("array", "cell_read", self.arrays, self.array),
+            charge("shift_add", "shift_add", self.shift_add.number, self.shift_add),
+            charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
+            charge("output_register", "result_update", self.output_register.number, self.output_register),
         ]
+        if self.word_line is not None:
+            lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
+        if self.bit_line is not None:
+            lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
+        return lines
 
     def conversions_per_mac(self) -> float:
         """ADC conversions behind one multiply-accumulate of a full array."""

@@ -1,13 +1,16 @@
 """What joins tiles to each other, and chips to each other."""
 
+import equinox as eqx
+
 from pimsim.circuits.base import AbstractCircuit, Cost
-from pimsim.errors import SpecError, require
-from pimsim.units import Area, Bandwidth, Frequency, Power
+from pimsim.errors import require, require_positive
+from pimsim.units import Area, Bandwidth, Frequency, Power, Time
 
 
 class Router(AbstractCircuit):
     """A mesh router that a few tiles share; its event is one flit passing one router."""
 
+    event: str = eqx.field(default="flit_hop", kw_only=True, static=True)
     flit_bits: int
     shared_by: int
     """Tiles at one router."""
@@ -16,15 +19,17 @@ class Router(AbstractCircuit):
     power: Power
     area: Area
     leakage: Power = 0.0
+    latency: Time = 0.0
+    """Of one flit through an idle router."""
 
     def __check_init__(self):
         require("flit_bits", self.flit_bits, 1, 4096)
         require("shared_by", self.shared_by, 1, 4096)
-        if self.rate <= 0:
-            raise SpecError("rate", "must be more than 0 Hz")
+        require_positive("rate", self.rate, "Hz")
 
-    def cost(self) -> Cost:
-        return Cost(energy=self.power / self.rate, power=self.power, area=self.area, leakage=self.leakage)
+    def published_cost(self) -> Cost:
+        energy = self.power / self.rate
+        return Cost(energy=energy, power=self.power, area=self.area, leakage=self.leakage, latency=self.latency)
 
 
 class Link(AbstractCircuit):
@@ -38,5 +43,5 @@ class Link(AbstractCircuit):
     def __check_init__(self):
         require("bandwidth", self.bandwidth, 1)  # bit/s: fewer would take longer than cycles can be counted
 
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         return Cost(power=self.power, area=self.area, constant=self.power)

@@ -1,8 +1,8 @@
 """A tile: cores around a buffer, with the digital units their results pass through."""
 
-from pimsim.chip.core import AbstractCore, Line
+from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
-from pimsim.circuits import Buffer, Circuit
+from pimsim.circuits import AbstractBuffer, AbstractUnit
 from pimsim.errors import require
 from pimsim.spec import AbstractSpec
 
@@ -11,16 +11,16 @@ class Tile(AbstractSpec):
     """Cores that share a buffer, a bus, a vector unit and a corner of a router."""
 
     cores: int
-    buffer: Buffer
-    bus: Circuit
+    buffer: AbstractBuffer
+    bus: AbstractUnit
     """Between buffer and cores; its event is one bit."""
-    activation: Circuit
+    activation: AbstractUnit
     """Element-wise functions; its event is one value."""
-    pool: Circuit
+    pool: AbstractUnit
     """Its event is one value taken into a window."""
-    adder: Circuit
+    adder: AbstractUnit
     """Adds the partial sums of a matrix cut over several arrays, and residual branches; its event is one addition."""
-    output_register: Circuit
+    output_register: AbstractUnit
     """Its event is one finished result."""
     router: Router
 
@@ -49,11 +49,11 @@ class Tile(AbstractSpec):
     def bill(self, core: AbstractCore) -> list[Line]:
         """The components of one tile; a shared router counts by its share."""
         return [line._replace(number=line.number * self.cores) for line in core.bill()] + [
-            Line("buffer", "buffer_bit", 1, self.buffer.cost()),
-            Line("bus", "bus_bit", self.bus.number, self.bus.cost()),
-            Line("activation", "activation", self.activation.number, self.activation.cost()),
-            Line("pool", "pool", self.pool.number, self.pool.cost()),
-            Line("adder", "addition", self.adder.number, self.adder.cost()),
-            Line("result_register", "result", self.output_register.number, self.output_register.cost()),
-            Line("router", "flit_hop", 1 / self.router.shared_by, self.router.cost()),
+            charge("buffer", "buffer_bit", 1, self.buffer),
+            charge("bus", "bus_bit", self.bus.number, self.bus),
+            charge("activation", "activation", self.activation.number, self.activation),
+            charge("pool", "pool", self.pool.number, self.pool),
+            charge("adder", "addition", self.adder.number, self.adder),
+            charge("result_register", "result", self.output_register.number, self.output_register),
+            charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
         ]

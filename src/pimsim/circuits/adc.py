@@ -1,6 +1,6 @@
 """Analog to digital."""
 
-from abc import abstractmethod
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -9,8 +9,8 @@ from equinox import AbstractVar
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from pimsim.circuits.base import AbstractCircuit, Cost
-from pimsim.errors import SpecError, require
-from pimsim.units import Area, Energy, Frequency, Power, Time
+from pimsim.errors import require, require_positive
+from pimsim.units import Area, Energy, Frequency, Power, Time, Varying
 
 
 class AdcErrors(eqx.Module):
@@ -31,6 +31,7 @@ class AbstractAdc(AbstractCircuit):
     code = rint((I - lo)(n-1)/(hi-lo)), half to even, clipped to 0 … n-1;      value = lo + code (hi-lo)/(n-1)
     """
 
+    event: str = eqx.field(default="conversion", kw_only=True, static=True)
     bits: AbstractVar[int]
     sign_magnitude: AbstractVar[bool]
     """Whether one code is given up so that the rest lie symmetrically about zero: n = 2^bits - 1 instead of 2^bits."""
@@ -45,9 +46,9 @@ class AbstractAdc(AbstractCircuit):
         """Whether there are codes at all."""
         return True
 
-    @abstractmethod
-    def conversion_time(self) -> Time:
+    def conversion_time(self) -> Varying[Time, " variant"]:
         """Time of one conversion."""
+        return self.cost().latency
 
     @property
     def thermal_noise(self) -> float | Float[Array, ""]:
@@ -114,18 +115,14 @@ class SarAdc(AbstractAdc):
         require("reference_bits", self.reference_bits, 1, 16)
         require("capacitor_power", self.capacitor_power, 0, 1)
         require("capacitor_area", self.capacitor_area, 0, 1)
-        if self.rate <= 0:
-            raise SpecError("rate", "must be more than 0 Hz")
+        require_positive("rate", self.rate, "Hz")
 
-    def conversion_time(self) -> Time:
-        return 1 / self.rate
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         power = self.power * self._growth(self.capacitor_power)
         area = self.area * self._growth(self.capacitor_area)
-        return Cost(energy=power / self.rate, power=power, area=area, leakage=self.leakage)
+        return Cost(energy=power / self.rate, power=power, area=area, leakage=self.leakage, latency=1 / self.rate)
 
-    def _growth(self, share: float) -> float:
+    def _growth(self, share: Any) -> Any:
         return (1 - share) * self.bits / self.reference_bits + share * 2.0 ** (self.bits - self.reference_bits)
 
 
@@ -143,17 +140,14 @@ class FlashAdc(AbstractAdc):
 
     def __check_init__(self):
         require("bits", self.bits, 1, 10)
-        if self.rate <= 0:
-            raise SpecError("rate", "must be more than 0 Hz")
+        require_positive("rate", self.rate, "Hz")
 
-    def conversion_time(self) -> Time:
-        return 1 / self.rate
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         comparators = 2**self.bits - 1
         energy = comparators * self.comparator_energy
         area = comparators * self.comparator_area
-        return Cost(energy=energy, power=energy * self.rate, area=area, leakage=self.leakage)
+        power = energy * self.rate
+        return Cost(energy=energy, power=power, area=area, leakage=self.leakage, latency=1 / self.rate)
 
 
 class RampAdc(AbstractAdc):
@@ -169,16 +163,12 @@ class RampAdc(AbstractAdc):
 
     def __check_init__(self):
         require("bits", self.bits, 1, 12)
-        if self.step_time <= 0:
-            raise SpecError("step_time", "must be more than 0 s")
+        require_positive("step_time", self.step_time, "s")
 
-    def conversion_time(self) -> Time:
-        return 2**self.bits * self.step_time
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         energy = 2**self.bits * self.step_energy
-        power = self.step_energy / self.step_time
-        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage)
+        power, time = self.step_energy / self.step_time, 2**self.bits * self.step_time
+        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage, latency=time)
 
 
 class IntegrateFireAdc(AbstractAdc):
@@ -196,16 +186,12 @@ class IntegrateFireAdc(AbstractAdc):
 
     def __check_init__(self):
         require("bits", self.bits, 1, 16)
-        if self.spike_time <= 0:
-            raise SpecError("spike_time", "must be more than 0 s")
+        require_positive("spike_time", self.spike_time, "s")
 
-    def conversion_time(self) -> Time:
-        return (2**self.bits - 1) * self.spike_time
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         energy = (2**self.bits - 1) * self.spike_energy
-        power = self.spike_energy / self.spike_time
-        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage)
+        power, time = self.spike_energy / self.spike_time, (2**self.bits - 1) * self.spike_time
+        return Cost(energy=energy, power=power, area=self.area, leakage=self.leakage, latency=time)
 
 
 class IdealAdc(AbstractAdc):
@@ -218,10 +204,7 @@ class IdealAdc(AbstractAdc):
     def quantizes(self) -> bool:
         return False
 
-    def conversion_time(self) -> Time:
-        return 0.0
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         return Cost()
 
 
@@ -275,8 +258,5 @@ class ImperfectAdc(AbstractAdc):
             steps=self.dnl_sigma * jr.normal(steps, (*shape, self.codes), jnp.float32),
         )
 
-    def conversion_time(self) -> Time:
-        return self.adc.conversion_time()
-
-    def cost(self) -> Cost:
+    def published_cost(self) -> Cost:
         return self.adc.cost()
