@@ -10,7 +10,7 @@ from jaxtyping import Shaped
 
 from pimsim.chip import Chip, Line
 from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, VectorOp, without_products
 from pimsim.schedule import Edge, Timeline
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Areas, Counts, Energies, Energy, Power
@@ -67,7 +67,7 @@ class CostReport:
 
 
 def account(
-    ops: Sequence[MatrixOp | VectorOp],
+    ops: Sequence[Op],
     placement: Placement,
     chip: Chip,
     edges: Sequence[Edge],
@@ -79,7 +79,7 @@ def account(
 
     Raises LookupError when a layer asks for an event that no component of the chip answers.
     """
-    bill = chip.bill()
+    ops, bill = without_products(ops), chip.bill()
     events = [layer_events(op, placement, chip, edges, signed) for op in ops]
     names = [line.event for line in bill if line.event]
     if unpaid := {name for counts in events for name in counts} - set(names):
