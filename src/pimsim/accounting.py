@@ -1,6 +1,6 @@
 """Events × costs: the energy, power and area of one inference on any chip."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -128,8 +128,8 @@ def layer_events(
     blocks = placement.blocks(op.layer)
     partial_sums = sum(cols for *_, cols in blocks)
     happens(chip.tile.matrix_events(op.rows, op.cols, partial_sums, bits), op.vectors)
-    for _, rows, _, cols in blocks:
-        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors)
+    for (rows, cols), count in Counter((rows, cols) for _, rows, _, cols in blocks).items():
+        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors * count)
     return total
 
 

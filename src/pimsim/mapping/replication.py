@@ -34,8 +34,8 @@ def replication(
 def balance(ops: Sequence[MatrixOp], arrays: Mapping[str, int], budget: int) -> dict[str, int]:
     """The copies that finish an inference in the fewest waves, with no more of them than that takes.
 
-    A layer of n vectors a matrix and R copies is busy for ⌈n/R⌉ waves, and the busiest layer sets the pace. The arrays that w
-    waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
+    A layer of n vectors a matrix and R copies is busy for ⌈n/R⌉ waves, and the busiest layer sets the pace. The arrays
+    that w waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
     """
 
     def copies(waves: int) -> dict[str, int]:

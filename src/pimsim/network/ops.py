@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from jaxtyping import Int32
+from jaxtyping import Int, Int32
 
 from pimsim.errors import NetworkError
 
@@ -31,7 +31,7 @@ class MatrixOp:
     vectors: int
     groups: int
     """The matrix is block-diagonal with this many equal blocks; 1 is dense."""
-    need: tuple[Int32[np.ndarray, " vector"], ...] = field(repr=False)
+    need: tuple[Int[np.ndarray, " vector"], ...] = field(repr=False)
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
     matrices: int = 1
     """Different matrices of this shape, where weights are not shared: vector v passes through matrix v mod this."""
@@ -76,7 +76,7 @@ class ProductOp:
     cached: int
     macs: int
     """Useful multiplications per inference: what a causal mask leaves out does not count."""
-    need: tuple[Int32[np.ndarray, " vector"], Int32[np.ndarray, " vector"]] = field(repr=False)
+    need: tuple[Int[np.ndarray, " vector"], Int[np.ndarray, " vector"]] = field(repr=False)
     """Of each side, the last producer vector of this inference that each vector needs."""
 
     @property
@@ -106,7 +106,7 @@ class VectorOp:
     vectors: int
     width: int
     """Values in one output vector."""
-    need: tuple[Int32[np.ndarray, " vector"], ...] = field(repr=False)
+    need: tuple[Int[np.ndarray, " vector"], ...] = field(repr=False)
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
 
 
@@ -137,7 +137,7 @@ def read_only(need: Int32[np.ndarray, " vector"]) -> Int32[np.ndarray, " vector"
 
 
 def without_products(ops: Sequence[Op]) -> list[MatrixOp | VectorOp]:
-    """The operations, for hardware that multiplies by stored matrices only; NetworkError names the first that does not."""
+    """The operations, for hardware that multiplies by stored matrices only; NetworkError names what it cannot do."""
     for op in ops:
         if isinstance(op, ProductOp):
             raise NetworkError(op.layer, "has dynamic products, which this chip has no unit for")

@@ -69,14 +69,14 @@ def quantize(
             raise SpecError(place, f"must be 1 to 16, got {bits}")
     if not 0 < percentile <= 100:
         raise SpecError("percentile", f"must be above 0 and at most 100, got {percentile:g}")
-    layers = {}
+    held, layers = {name: _matrix_layer(network, name) for name in network.matrix_layers}, {}
     for name, (low, high) in _input_ranges(network, images, percentile).items():
         signed = low < 0
         if signed and input_bits == 1:
             fact = f"1 bit cannot carry the signed inputs of {name}"
             raise SpecError("input_bits", fact, "Use 2 bits or more.")
         weight, bias = network.parameters(name)
-        matrix, scale = quantize_matrix(np.asarray(_matrix_layer(network, name).matrix(weight)), weight_bits)
+        matrix, scale = quantize_matrix(np.asarray(held[name].matrix(weight)), weight_bits)
         input_scale = high / integer_range(input_bits, signed)[1] if high else 1.0
         layers[name] = QuantizedLayer(matrix, scale, input_scale, signed, np.asarray(bias, np.float64))
     return QuantizedNetwork(network, weight_bits, input_bits, layers)

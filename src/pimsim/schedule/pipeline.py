@@ -45,9 +45,10 @@ def schedule(
 
         start[v] = max(arrival[need(v)], start[v - R] + interval)
 
-    Vector v runs on copy v mod R; a vector of a recurrent layer waits for the one before to leave the matrix. Results are delivered in raster order: a vector has arrived when all before it have.
-    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links, which
-    each tensor has to itself on its way; the interval is no shorter than all of them together take.
+    Vector v runs on copy v mod R; in a recurrent layer it waits for the one before to leave the matrix. Results are
+    delivered in raster order: a vector has arrived when all before it have. Digital units keep pace with the arrays and
+    add no cycle of their own. What crosses chips waits for the links, which each tensor has to itself on its way; the
+    interval is no shorter than all of them together take.
     """
     cycle = chip.core.cycle
     crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}

@@ -32,8 +32,8 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
     """Every tensor that moves, with XY-routed distances.
 
     Element-wise and pooling layers work where their first input lies. Each tile that holds part of a layer receives
-    all of the layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit. What
-    a recurrent layer gives back to itself travels likewise.
+    all of the layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit.
+    What a recurrent layer gives back to itself travels likewise.
     """
     where = {"input": np.array([IO_TILE])}
     values = {"input": image_values}

@@ -68,6 +68,8 @@ class Window:
         if any(n + 2 * p < k for n, k, p in zip(image[:2], self.span, self.padding, strict=True)):
             fact = f"a window of {_times(self.span)} does not fit an image of {_times(image[:2])}"
             raise NetworkError("", f"{fact} with padding {_times(self.padding)}")
+        if self.dilation != (1, 1):
+            self._pixels(image, 0), self._pixels(image, 1)
         return self._count(image, 0), self._count(image, 1)
 
     def _count(self, image: Shape, axis: int) -> int:
@@ -79,7 +81,7 @@ class Window:
 
     def _pixels(self, image: Shape, axis: int) -> tuple[Int[np.ndarray, "place tap"], Bool[np.ndarray, "place tap"]]:
         """Along one axis, where each tap of each place lies, and whether that is inside the image."""
-        start = np.arange(self.positions(image)[axis]) * self.stride[axis] - self.padding[axis]
+        start = np.arange(self._count(image, axis)) * self.stride[axis] - self.padding[axis]
         at = start[:, None] + np.arange(self.size[axis]) * self.dilation[axis]
         inside = (at >= 0) & (at < image[axis])
         if not inside.any(axis=1).all():

@@ -28,7 +28,7 @@ def dense(sizes: Sequence[int], activation: AbstractLayer, first: int = 1) -> La
         yield f"fc{place}", Dense(size)
 
 
-def perceptron(*sizes: int, activation: AbstractLayer) -> Layers:
+def perceptron(activation: AbstractLayer, *sizes: int) -> Layers:
     yield "flatten", Flatten()
     yield from dense(sizes, activation)
 
@@ -40,7 +40,12 @@ def lenet5() -> Layers:
     yield "conv2", Conv2d(16, 5)
     yield "relu2", Relu()
     yield "pool2", MaxPool(2)
-    yield from perceptron(120, 84, 10, activation=Relu())
+    yield from perceptron(Relu(), 120, 84, 10)
+
+
+def mlbench_mlp(*sizes: int) -> Layers:
+    """PRIME's perceptrons, which have sigmoids: its bit lines end in them."""
+    yield from perceptron(Sigmoid(), *sizes)
 
 
 def mlbench_cnn(channels: int, kernel: int, hidden: int) -> Layers:
@@ -48,7 +53,7 @@ def mlbench_cnn(channels: int, kernel: int, hidden: int) -> Layers:
     yield "conv1", Conv2d(channels, kernel)
     yield "sigmoid1", Sigmoid()
     yield "pool1", MaxPool(2)
-    yield from perceptron(hidden, 10, activation=Sigmoid())
+    yield from perceptron(Sigmoid(), hidden, 10)
 
 
 def alexnet() -> Layers:

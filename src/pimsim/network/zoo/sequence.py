@@ -1,4 +1,4 @@
-"""Networks on sequences: LSTM, BERT, GPT-2. They begin behind the embeddings, a table that no vector is multiplied by."""
+"""Networks on sequences: LSTM, BERT, GPT-2. They begin behind the embeddings, which are looked up."""
 
 from pimsim.network.layers import Add, Attention, Dense, Gelu, LastToken, LayerNorm, Lstm
 from pimsim.network.zoo.plain import Layers
