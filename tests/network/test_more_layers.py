@@ -2,6 +2,7 @@
 
 import itertools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -193,7 +194,8 @@ def test_weights_of_one_layer_are_those_of_all(network, key):
         assert weight.size == op.weights
         assert abs((weight**2).mean() * op.rows / 2 - 1) < 4 * (2 / weight.size) ** 0.5
     weighted = network.with_weights(together)
-    assert weighted.forward(draw(2, *network.input_shape)).shape == (2, *network.shapes["c"])
+    forward = eqx.filter_jit(weighted.forward)
+    assert forward(draw(2, *network.input_shape)).shape == (2, *network.shapes["c"])
     with pytest.raises(NetworkError, match="but no integer arithmetic"):
         quantize(weighted, np.asarray(draw(2, *network.input_shape)), weight_bits=8, input_bits=8)
 

@@ -104,7 +104,7 @@ def test_bert_multiplies_as_often_as_published():
 
 
 def test_what_decoding_multiplies():
-    """Each weight once, and each of 129 keys and values; reading 128 tokens 128 times that, but the last matrix once."""
+    """Each weight once, and each of 129 keys and values; reading 128 tokens 128 times that, the last matrix once."""
     step, read = ops_of("gpt2-decode"), ops_of("gpt2-prefill")
     stored = sum(op.weights for op in step if isinstance(op, MatrixOp))
     assert sum(op.macs for op in step if isinstance(op, MatrixOp)) == stored
@@ -128,8 +128,8 @@ def test_mlbench(name, flattened, weights):
 
 
 def test_deepface_and_googlenet():
-    """DeepFace: images of 71, 63, 55, 25 and 21 pixels and more than 120 million parameters, by its own text; GoogLeNet:
-    6,998,552 parameters with biases (Caffe, without the auxiliary classifiers)."""
+    """DeepFace: images of 71, 63, 55, 25 and 21 pixels and more than 120 million parameters, by its own text;
+    GoogLeNet: 6,998,552 parameters with biases (Caffe, without the auxiliary classifiers)."""
     shapes = load_topology("deepface").shapes
     assert [shapes[n][0] for n in ("pool2", "conv3", "local4", "local5", "local6")] == [71, 63, 55, 25, 21]
     local = [op for op in matrices("deepface") if op.matrices > 1]

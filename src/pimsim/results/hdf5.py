@@ -44,8 +44,9 @@ def write_result(result: Result, path: str | Path) -> Path:
         for field in dataclasses.fields(result.provenance):
             file.attrs[field.name] = getattr(result.provenance, field.name)
         for name, kind in get_type_hints(Result, include_extras=True).items():
+            group = file.create_group(name, track_order=True)
             if getattr(result, name) is not None:
-                _write_record(file.create_group(name, track_order=True), getattr(result, name), _required(kind))
+                _write_record(group, getattr(result, name), _required(kind))
     try:
         _replace(path, image.getbuffer())
     except OSError as error:
@@ -146,7 +147,7 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
     with jaxtyped("context"):
         for name, annotation in get_type_hints(kind, include_extras=True).items():
             hint = _required(annotation)
-            if hint is not annotation and name not in group:
+            if hint is not annotation and not len(group[name]):
                 values[name] = None
                 continue
             if dataclasses.is_dataclass(hint):
@@ -167,7 +168,7 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
 
 
 def _required(hint: Any) -> Any:
-    """What an annotation `record | None` asks for where there is one."""
+    """What an annotation `record | None` asks for where there is one; None is an empty group."""
     return next(part for part in get_args(hint) if part is not NoneType) if NoneType in get_args(hint) else hint
 
 

@@ -69,7 +69,8 @@ class Window:
             fact = f"a window of {_times(self.span)} does not fit an image of {_times(image[:2])}"
             raise NetworkError("", f"{fact} with padding {_times(self.padding)}")
         if self.dilation != (1, 1):
-            self._pixels(image, 0), self._pixels(image, 1)
+            for axis in (0, 1):
+                self._pixels(image, axis)  # refuses places from which all taps lie in the padding
         return self._count(image, 0), self._count(image, 1)
 
     def _count(self, image: Shape, axis: int) -> int:
