@@ -147,14 +147,12 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
     with jaxtyped("context"):
         for name, annotation in get_type_hints(kind, include_extras=True).items():
             hint = _required(annotation)
-            if hint is not annotation and not len(group[name]):
-                values[name] = None
-                continue
             if dataclasses.is_dataclass(hint):
                 inner = group[name]
                 if not isinstance(inner, h5py.Group):
                     raise TypeError(f"{name} is no group")
-                values[name] = _read_record(inner, hint)  # type: ignore[arg-type]
+                absent = hint is not annotation and not len(inner)
+                values[name] = None if absent else _read_record(inner, hint)  # type: ignore[arg-type]
                 continue
             data, form = _dataset(group, name), get_args(hint)[0] if get_origin(hint) is Annotated else hint
             raw: Any = data.asstr()[()] if h5py.check_string_dtype(data.dtype) else data[()]
