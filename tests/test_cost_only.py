@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pimsim import load_experiment, read_result, simulate, write_result
 from pimsim.accounting import Charging, account
+from pimsim.cli import _read_experiment
 from pimsim.errors import NetworkError, SpecError
 from pimsim.experiment import network_on_chip
 from pimsim.mapping import place
@@ -122,3 +123,12 @@ def test_normalisation_is_charged(isaac):
     values = 55 * 55 * 96
     counted = {name: count for name, count in zip(report.event.tolist(), row.tolist(), strict=True) if count}
     assert counted == {"activation": 2 * values, "addition": 5 * values}
+
+
+def test_a_command_names_a_chip_and_a_network():
+    """On a chip, for the cost; in an experiment, instead of its own."""
+    plan = _read_experiment("isaac-ce", "vgg-d", ["mapping.replicate=none"])
+    assert (plan.name, plan.network, plan.dataset) == ("isaac-ce-vgg-d", "vgg-d", "none")
+    assert plan.mapping.replicate == "none"
+    plan = _read_experiment("isaac-mlp", "lenet5", [])
+    assert (plan.name, plan.network, plan.dataset) == ("isaac-mlp", "lenet5", "mnist")
