@@ -1,6 +1,6 @@
 """Events × costs: the energy, power and area of one inference on any chip."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from pimsim.chip import Chip, Line
 from pimsim.errors import SpecError
 from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, VectorOp, without_products
 from pimsim.schedule import Edge, Timeline
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Areas, Counts, Energies, Energy, Power, Powers, Time
@@ -71,7 +71,7 @@ class CostReport:
 
 
 def account(
-    ops: Sequence[MatrixOp | VectorOp],
+    ops: Sequence[Op],
     placement: Placement,
     chip: Chip,
     edges: Sequence[Edge],
@@ -83,7 +83,7 @@ def account(
 
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
-    bill = chip.bill()
+    ops, bill = without_products(ops), chip.bill()
     events = [layer_events(op, placement, chip, edges, signed) for op in ops]
     names = [line.event for line in bill if line.event]
     if unpaid := {name for counts in events for name in counts} - set(names):
@@ -186,8 +186,8 @@ def layer_events(
     blocks = placement.blocks(op.layer)
     partial_sums = sum(cols for *_, cols in blocks)
     happens(chip.tile.matrix_events(op.rows, op.cols, partial_sums, bits), op.vectors)
-    for _, rows, _, cols in blocks:
-        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors)
+    for (rows, cols), count in Counter((rows, cols) for _, rows, _, cols in blocks).items():
+        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors * count)
     return total
 
 

@@ -23,7 +23,7 @@ COMPONENTS = (
     "output_register", "pool", "router", "sample_hold", "shift_add", "word_line",
 )  # fmt: skip
 """Keys that hold a component, or the name of one's card."""
-REGISTRIES = {"networks": ("network/zoo.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
+REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
 MAX_TRAIL = 20
 """Cards that refer to cards that refer to cards."""
 
@@ -123,15 +123,21 @@ def listing() -> dict[str, dict[str, str]]:
 
 
 def registered(heading: str) -> dict[str, str]:
-    """The names in a registry `VARIABLE = {"name": function}`, with the functions' first docstring lines."""
+    """The names in a registry: `VARIABLE = {"name": Entry("what it is", …)}`, or a function whose docstring says it."""
     module, variable = REGISTRIES[heading]
     body = ast.parse((PACKAGE / module).read_text(encoding="utf-8")).body
-    docs = {node.name: ast.get_docstring(node) or "" for node in body if isinstance(node, ast.FunctionDef)}
+    docs = {
+        node.name: (ast.get_docstring(node) or "").split("\n")[0] for node in body if isinstance(node, ast.FunctionDef)
+    }
     tables = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == variable]
     if not tables or not isinstance(tables[0], ast.Dict):
         raise LookupError(f"{module} defines no {variable}")
     pairs = zip(tables[0].keys, tables[0].values, strict=True)
-    return {ast.literal_eval(key): docs[ast.unparse(item)].split("\n")[0] for key, item in pairs if key}
+    return {
+        ast.literal_eval(key): ast.literal_eval(item.args[0]) if isinstance(item, ast.Call) else docs[ast.unparse(item)]
+        for key, item in pairs
+        if key
+    }
 
 
 def _load(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...]) -> dict[str, Any]:

@@ -50,12 +50,18 @@ def pimsim() -> None:
     pimsim run my-experiment.yaml -o results/mine.h5 --set trials=8
 
     pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
+
+    pimsim run isaac-ce --network vgg-d
     """
 )
 def run(
     experiment: Annotated[
-        str, typer.Argument(help="A name from `pimsim list experiments`, a .yaml file, or a result.h5.")
+        str, typer.Argument(help="A name from `pimsim list experiments`, a .yaml file, a result.h5, or a chip.")
     ],
+    network: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Run this network instead; on a chip, for its cost.", show_default=False),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
     ] = None,
@@ -67,7 +73,7 @@ def run(
     from pimsim.results import check_target, result_summary, write_result
     from pimsim.simulation import simulate
 
-    plan = _read_experiment(experiment, overrides)
+    plan = _read_experiment(experiment, network, overrides)
     output = check_target(_default_output(plan.name) if output is None else output)
     with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
@@ -195,14 +201,20 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
     return dict(parse_override(text) for text in overrides)
 
 
-def _read_experiment(name: str, overrides: list[str]) -> Any:
-    """The experiment of a card, of a .yaml file, or stored in a result."""
-    from pimsim.experiment import load_experiment, parse_experiment
+def _read_experiment(name: str, network: str | None, overrides: list[str]) -> Any:
+    """The experiment of a card, of a .yaml file, or stored in a result; or the cost of a network on a chip."""
+    from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
     from pimsim.results import read_result
+    from pimsim.show import is_chip
 
+    changes = _parse(overrides)
+    if network and is_chip(name):
+        return network_on_chip(name, network, changes)
+    if network:
+        changes = {"network": network} | changes
     if name.endswith(".h5"):
-        return parse_experiment(read_result(name).specification.yaml, name, _parse(overrides))
-    return load_experiment(name, _parse(overrides))
+        return parse_experiment(read_result(name).specification.yaml, name, changes)
+    return load_experiment(name, changes)
 
 
 def _default_output(name: str) -> Path:

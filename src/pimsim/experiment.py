@@ -21,6 +21,7 @@ from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
 MAX_TRIALS = 100_000
+NO_DATA = "none"
 
 
 class Calibration(AbstractSpec):
@@ -50,7 +51,8 @@ class Experiment(AbstractSpec):
     """Also of the result file."""
     chip: Chip
     network: str
-    dataset: str = "mnist"
+    dataset: str = NO_DATA
+    """What the network is asked; `none` asks for the cost alone, of any network."""
     samples: int = 1000
     """Test images."""
     trials: int = 1
@@ -69,11 +71,18 @@ class Experiment(AbstractSpec):
             raise SpecError("name", fact, "At most 60 characters, none of them a slash.")
         for field in ("network", "dataset"):
             name, names = getattr(self, field), registered(f"{field}s")
+            if field == "dataset" and name == NO_DATA:
+                continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
         require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
         require("seed", self.seed, 0, 2**32 - 1)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether anything is computed, beside the cost."""
+        return self.dataset != NO_DATA
 
     def require_images(self, data: Dataset) -> None:
         """Raise SpecError unless the data set has the images to test and to calibrate with."""
@@ -93,6 +102,15 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
     Raises SpecError, CardNotFound or FileError, with the card and the path inside it as place.
     """
     return _load(name, "experiment", Experiment, overrides)
+
+
+def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """The cost of a network on a chip, as an experiment without data: no card says it."""
+    card = {"name": f"{Path(chip).stem}-{network}", "chip": str(chip), "network": network}
+    try:
+        return from_data(apply_overrides(card, overrides or {}), Experiment)
+    except PimsimError as error:
+        raise error.within(f"{network} on {chip}", ": ") from None
 
 
 def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:

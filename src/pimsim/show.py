@@ -27,7 +27,7 @@ from pimsim.experiment import (
 )
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
-from pimsim.network.zoo import load_topology
+from pimsim.network.zoo import load_network, load_topology
 from pimsim.results import chip_summary, read_result, result_summary
 from pimsim.spec import sources, to_data, variants
 from pimsim.tables import chip_table, level_table, result_table, source_table, titled, value_table
@@ -126,6 +126,13 @@ def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | Abs
     return LOADERS[kinds[0]](name, overrides)
 
 
+def is_chip(name: str) -> bool:
+    """Whether a name is that of a chip's card or .yaml file."""
+    if is_file_name(name):
+        return kind_of_file(card_path(name, "experiment")) == "chip"
+    return name in cards("chip")
+
+
 def kind_of_file(path: Path, seen: frozenset[Path] = frozenset()) -> str:
     """What a card describes, an experiment, a chip, a device or a component: as its base, or most of its own keys."""
     data = read_yaml(path)
@@ -155,7 +162,7 @@ def check_file(name: str) -> list[PimsimError]:
         return [error]
     problems = []
     if isinstance(card, Experiment):
-        for check in (check_images, check_placement):
+        for check in (check_data, check_placement):
             try:
                 check(card)
             except PimsimError as error:
@@ -163,8 +170,10 @@ def check_file(name: str) -> list[PimsimError]:
     return problems
 
 
-def check_images(experiment: Experiment) -> None:
-    experiment.require_images(load_dataset(experiment.dataset))
+def check_data(experiment: Experiment) -> None:
+    if experiment.has_data:
+        load_network(experiment.network)
+        experiment.require_images(load_dataset(experiment.dataset))
 
 
 def check_placement(experiment: Experiment) -> None:

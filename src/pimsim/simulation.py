@@ -1,56 +1,50 @@
 """The flow, one stage a statement: network → quantized → placed → inferred and scheduled → accounted → result."""
 
 import time
+from math import prod
 
 import jax
 
 from pimsim.accounting import account
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
-from pimsim.inference import Progress, infer
-from pimsim.mapping import place
-from pimsim.network.datasets import load_dataset
-from pimsim.network.quantize import quantize
-from pimsim.network.zoo import load_network
+from pimsim.inference import Inference, Progress, infer
+from pimsim.mapping import Placement, place
+from pimsim.network.datasets import Dataset, load_dataset
+from pimsim.network.graph import Network
+from pimsim.network.quantize import QuantizedNetwork, quantize
+from pimsim.network.zoo import load_network, load_topology
 from pimsim.results import Result, Stages, record_provenance, record_specification
 from pimsim.schedule import schedule, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
-    """Run one experiment: what the chip computes, and what it costs.
+    """Run one experiment: what the chip computes, if there is a data set, and what it costs.
 
     `progress(what, done, of)` is called after each step of the long stages. Raises PimsimError where the experiment
     asks for what cannot be.
     """
     chip, clock = experiment.chip, _Clock()
-    network, data = load_network(experiment.network), load_dataset(experiment.dataset)
-    experiment.require_images(data)
-    images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
-    clock.lap("load")
-
-    try:
-        quantized = quantize(
-            network,
-            data.train_images[: experiment.calibration.images],
-            weight_bits=chip.core.weight_bits,
-            input_bits=chip.core.input_bits,
-            percentile=experiment.calibration.percentile,
-        )
-    except SpecError as error:
-        raise error.within("calibration") from None
-    signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
-    clock.lap("quantize")
+    quantized = data = inference = None
+    if experiment.has_data:
+        network, data = load_network(experiment.network), load_dataset(experiment.dataset)
+        experiment.require_images(data)
+        clock.lap("load")
+        quantized = _quantize(experiment, network, data)
+        signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
+        clock.lap("quantize")
+    else:
+        network = load_topology(experiment.network)
+        signed = network.signed_inputs()
+        clock.lap("load")
 
     ops = network.ops()
     placement = place(ops, chip, experiment.mapping.replicate)
     clock.lap("place")
-    inference = infer(
-        quantized, placement, chip.core, images, labels,
-        trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
-        calibration=data.train_images[: experiment.calibration.images], progress=progress,
-    )  # fmt: skip
-    clock.lap("infer")
-    edges = traffic(ops, placement, chip, image_values=images[0].size)
+    if quantized and data:
+        inference = _infer(experiment, quantized, placement, data, progress)
+        clock.lap("infer")
+    edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed)
     clock.lap("schedule")
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
@@ -65,6 +59,31 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         peak=chip.peak(),
         stages=clock.stages(),
     )
+
+
+def _quantize(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:
+    core, calibration = experiment.chip.core, experiment.calibration
+    try:
+        return quantize(
+            network,
+            data.train_images[: calibration.images],
+            weight_bits=core.weight_bits,
+            input_bits=core.input_bits,
+            percentile=calibration.percentile,
+        )
+    except SpecError as error:
+        raise error.within("calibration") from None
+
+
+def _infer(
+    experiment: Experiment, quantized: QuantizedNetwork, placement: Placement, data: Dataset, progress: Progress
+) -> Inference:
+    images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
+    return infer(
+        quantized, placement, experiment.chip.core, images, labels,
+        trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
+        calibration=data.train_images[: experiment.calibration.images], progress=progress,
+    )  # fmt: skip
 
 
 class _Clock:

@@ -18,17 +18,12 @@ AXIS = 41
 
 def result_table(summary: Mapping[str, Any]) -> RenderableType:
     """What the chip computed, what it costs, and where the energy goes, from a result's JSON object."""
-    accuracy, charging = summary["accuracy"], summary["charging"]
+    charging = summary["charging"]
     title = f"{summary['experiment']}: {summary['network']} on {summary['chip']}"
-    samples = f"{accuracy['samples']} images of {summary['dataset']}"
-    spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
-    trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
     gated = "gated" if charging["power_gating"] else "powered"
     charged, chips, total = charging["constant_power"], summary["chips"], summary["arrays_total"]
     rows = [
-        ("accuracy, float", f"{accuracy['float']:.2%}", samples),
-        ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
-        ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
+        *_accuracy_rows(summary),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
         ("interval", format_quantity(summary["interval_s"], "s"), f"between two; set by {summary['bottleneck']}"),
         ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
@@ -44,6 +39,20 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         _shares("energy by component", summary["energy_by_component_J"], "J"),
         _shares("energy by layer", summary["energy_by_layer_J"], "J"),
     )
+
+
+def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    accuracy = summary["accuracy"]
+    if accuracy["samples"] is None:
+        return [("accuracy", "not asked for", "no data ran: energies are nominal")]
+    samples = f"{accuracy['samples']} images of {summary['dataset']}"
+    spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
+    trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
+    return [
+        ("accuracy, float", f"{accuracy['float']:.2%}", samples),
+        ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
+        ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
+    ]
 
 
 def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> RenderableType:

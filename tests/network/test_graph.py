@@ -116,7 +116,7 @@ def test_what_does_not_fit_is_named(layers, place, said):
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("shape", [(), (8, 8), (0,), (8, 0, 1)])
+@pytest.mark.parametrize("shape", [(), (8, 8, 1, 1), (0,), (8, 0, 1)])
 def test_an_image_has_a_size(shape):
     with pytest.raises(NetworkError, match="the image must be"):
         build_network("n", shape, [("flatten", Flatten())])

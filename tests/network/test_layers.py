@@ -6,7 +6,22 @@ import numpy as np
 import pytest
 
 from pimsim.errors import NetworkError, SpecError
-from pimsim.network.layers import Add, AvgPool, Conv2d, Dense, Flatten, MaxPool, Relu
+from pimsim.network.layers import (
+    Add,
+    Attention,
+    AvgPool,
+    Concat,
+    Conv2d,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    LastToken,
+    LocallyConnected,
+    LocalResponseNorm,
+    Lstm,
+    MaxPool,
+    Relu,
+)
 from pimsim.network.ops import MatrixOp, VectorOp
 
 CONVOLUTIONS = [
@@ -17,33 +32,51 @@ CONVOLUTIONS = [
     pytest.param((6, 7, 4), Conv2d(8, (3, 2), stride=2, groups=4), id="depthwise"),
     pytest.param((3, 3, 2), Conv2d(5, 1, stride=2), id="one-by-one"),
     pytest.param((5, 5, 1), Conv2d(2, 5), id="whole-image"),
+    pytest.param((8, 7, 2), Conv2d(3, 3, padding=2, dilation=2), id="dilated"),
+    pytest.param((9, 8, 2), Conv2d(2, (2, 3), stride=2, padding=(3, 1), groups=2, dilation=(4, 1)), id="dilated-pairs"),
+]
+LOCAL = [
+    pytest.param((6, 5, 2), LocallyConnected(3, 3), id="local"),
+    pytest.param((5, 6, 3), LocallyConnected(2, (3, 2), stride=(2, 1), padding=(1, 0)), id="local-pairs"),
 ]
 POOLS = [
     pytest.param((6, 8, 3), 2, None, 0, id="tiles"),
     pytest.param((7, 5, 2), 3, 2, 1, id="overlap-padding"),
     pytest.param((6, 7, 1), (3, 2), (1, 3), (2, 0), id="pairs"),
     pytest.param((5, 4, 2), (5, 4), None, 0, id="whole-image"),
+    pytest.param((6, 8, 2), 3, 2, 0, True, id="ceil"),
+    pytest.param((5, 7, 1), 2, 2, 1, True, id="ceil-padding"),
 ]
 
 
-def windows(image, size, stride, padding):
+def starts(length, size, stride, padding, dilation, ceil):
+    """Where windows begin along one axis: with `ceil`, until one reaches the end of the padded image."""
+    span = (size - 1) * dilation + 1
+    found = [-padding]
+    while found[-1] + stride + span <= length + padding:
+        found.append(found[-1] + stride)
+    if ceil and found[-1] + span < length + padding and found[-1] + stride < length:
+        found.append(found[-1] + stride)
+    return found
+
+
+def windows(image, size, stride, padding, dilation=(1, 1), ceil=False):
     """The pixels of every window in raster order, as lists of (row, col, tap row, tap col) inside the image."""
     height, width = image[:2]
-    for top in range(-padding[0], height + padding[0] - size[0] + 1, stride[0]):
-        for left in range(-padding[1], width + padding[1] - size[1] + 1, stride[1]):
-            yield [
-                (top + u, left + v, u, v)
-                for u in range(size[0])
-                for v in range(size[1])
-                if 0 <= top + u < height and 0 <= left + v < width
-            ]
+    tops, lefts = (starts(image[a], size[a], stride[a], padding[a], dilation[a], ceil) for a in (0, 1))
+    for top in tops:
+        for left in lefts:
+            taps = [(top + u * dilation[0], left + v * dilation[1], u, v) for u, v in np.ndindex(size)]
+            yield [tap for tap in taps if 0 <= tap[0] < height and 0 <= tap[1] < width]
 
 
 def layer_windows(image, layer):
     """The windows of a convolution or a pool."""
     if isinstance(layer, Conv2d):
+        return windows(image, layer.kernel, layer.stride, layer.padding, layer.dilation)
+    if isinstance(layer, LocallyConnected):
         return windows(image, layer.kernel, layer.stride, layer.padding)
-    return windows(image, layer.window, layer.stride or layer.window, layer.padding)
+    return windows(image, layer.window, layer.stride or layer.window, layer.padding, ceil=layer.ceil)
 
 
 def convolution(x, w, layer):
@@ -90,7 +123,7 @@ def test_float_convolution(image, layer):
 @pytest.mark.parametrize(("image", "layer"), CONVOLUTIONS)
 def test_the_matrix_has_a_block_for_each_group(image, layer):
     """Of the rows · cols of the matrix, exactly one in `groups` carries a weight; `macs` counts these."""
-    op = layer.lower("c", ("input",), image)
+    (op,) = layer.lower("c", ("input",), image)
     matrix = layer.matrix(np.ones(layer.weight_shape(image), np.int32))
     assert (op.rows, op.cols) == matrix.shape
     blocks = matrix.reshape(op.groups, op.rows // op.groups, op.groups, op.cols // op.groups)
@@ -99,11 +132,12 @@ def test_the_matrix_has_a_block_for_each_group(image, layer):
     assert op.macs == op.vectors * matrix.sum()
 
 
-@pytest.mark.parametrize(("image", "window", "stride", "padding"), POOLS)
-def test_pools_see_only_real_pixels(image, window, stride, padding):
+@pytest.mark.parametrize("pool", [pytest.param(p.values, id=p.id) for p in POOLS])
+def test_pools_see_only_real_pixels(pool):
     """Maximum and average over the window's pixels inside the image, against loops."""
+    image, *window = pool
     x = np.random.default_rng(2).normal(size=(3, *image)).astype(np.float32) - 3
-    for layer, function in ((MaxPool(window, stride, padding), np.max), (AvgPool(window, stride, padding), np.mean)):
+    for layer, function in ((MaxPool(*window), np.max), (AvgPool(*window), np.mean)):
         wanted = [function([x[:, i, j] for i, j, _, _ in pixels], axis=0) for pixels in layer_windows(image, layer)]
         y = layer(jnp.asarray(x))
         assert y.shape == (3, *layer.shape(image))
@@ -113,11 +147,11 @@ def test_pools_see_only_real_pixels(image, window, stride, padding):
 
 @pytest.mark.parametrize(
     ("image", "layer"),
-    CONVOLUTIONS + [pytest.param(*p.values[:1], MaxPool(*p.values[1:]), id=f"pool-{p.id}") for p in POOLS],
+    CONVOLUTIONS + LOCAL + [pytest.param(*p.values[:1], MaxPool(*p.values[1:]), id=f"pool-{p.id}") for p in POOLS],
 )
 def test_a_window_needs_its_last_pixel(image, layer):
     """need[v] is the greatest raster index in window v; windows never lie wholly outside the image."""
-    op = layer.lower("l", ("input",), image)
+    (op,) = layer.lower("l", ("input",), image)
     pixels = list(layer_windows(image, layer))
     assert op.vectors == len(pixels)
     (need,) = op.need
@@ -137,7 +171,7 @@ def test_dense():
     bias = jnp.arange(4, dtype=jnp.float32)
     floats = layer.forward(jnp.asarray(w, jnp.float32), bias, jnp.asarray(x, jnp.float32))
     np.testing.assert_array_equal(floats, x @ w + np.arange(4))
-    op = layer.lower("fc", ("flatten",), (7,))
+    (op,) = layer.lower("fc", ("flatten",), (7,))
     assert (op.rows, op.cols, op.vectors, op.groups, op.macs, op.need[0].tolist()) == (7, 4, 1, 1, 28, [0])
 
 
@@ -146,7 +180,7 @@ def test_elementwise_layers_need_the_vector_of_the_same_place():
     x = jnp.asarray(np.random.default_rng(4).normal(size=(2, 3, 4, 5)), jnp.float32)
     np.testing.assert_array_equal(Relu()(x), np.where(x > 0, x, 0))
     np.testing.assert_array_equal(Add()(x, x, x), x + x + x)
-    relu, add = Relu().lower("r", ("a",), (3, 4, 5)), Add().lower("s", ("a", "b"), (3, 4, 5), (3, 4, 5))
+    (relu,), (add,) = Relu().lower("r", ("a",), (3, 4, 5)), Add().lower("s", ("a", "b"), (3, 4, 5), (3, 4, 5))
     assert (relu.kind, relu.values, relu.operands, relu.vectors, relu.width) == ("activation", 60, 60, 12, 5)
     assert (add.kind, add.values, add.operands, add.vectors, add.width) == ("add", 60, 120, 12, 5)
     for need in relu.need + add.need:
@@ -158,7 +192,7 @@ def test_flatten_waits_for_the_last_vector():
     """Values in order of height, width, channel; one vector, which needs them all."""
     x = jnp.arange(24.0, dtype=jnp.float32).reshape(1, 2, 3, 4)
     np.testing.assert_array_equal(Flatten()(x)[0], np.arange(24))
-    op = Flatten().lower("f", ("input",), (2, 3, 4))
+    (op,) = Flatten().lower("f", ("input",), (2, 3, 4))
     assert (op.kind, op.values, op.vectors, op.width, op.need[0].tolist()) == ("reshape", 24, 1, 24, [5])
 
 
@@ -168,7 +202,7 @@ def test_layers_are_structure_alone():
     assert jax.tree.leaves(layers) == []
     assert Conv2d(4, 3) == Conv2d(4, (3, 3), (1, 1))
     assert Conv2d(4, 3) != Conv2d(4, 3, stride=2)
-    assert isinstance(Dense(2).lower("fc", ("input",), (3,)), MatrixOp)
+    assert isinstance(Dense(2).lower("fc", ("input",), (3,))[0], MatrixOp)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +219,12 @@ def test_layers_are_structure_alone():
         (lambda: MaxPool(0), "window"),
         (lambda: AvgPool(2, (1, 0)), "stride"),
         (lambda: MaxPool(2, padding=2), "padding"),
+        (lambda: Conv2d(4, 3, dilation=0), "dilation"),
+        (lambda: Conv2d(4, 2, padding=3, dilation=2), "padding"),
+        (lambda: Attention(0), "heads"),
+        (lambda: Attention(2, cached=-1), "cached"),
+        (lambda: Lstm(0), "units"),
+        (lambda: LocalResponseNorm(0), "size"),
     ],
 )
 def test_impossible_fields_are_named(make, place):
@@ -198,6 +238,14 @@ def test_impossible_fields_are_named(make, place):
     ("layer", "shapes"),
     [
         (Conv2d(4, 3), [(10,)]),
+        (Conv2d(4, 2, padding=5, dilation=6), [(3, 3, 1)]),
+        (Concat(), [(4, 4, 2), (3, 4, 2)]),
+        (Concat(), [(4, 4, 2)]),
+        (Attention(2), [(3, 4), (3, 4)]),
+        (Attention(3), [(3, 4), (3, 4), (3, 4)]),
+        (Lstm(2), [(3,)]),
+        (LastToken(), [(3, 3, 1)]),
+        (GlobalAvgPool(), [(3,)]),
         (Conv2d(4, 3, groups=2), [(5, 5, 3)]),
         (Conv2d(4, 6), [(5, 5, 3)]),
         (MaxPool(2), [(10,)]),

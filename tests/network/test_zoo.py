@@ -9,7 +9,7 @@ from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import predict
 from pimsim.network.ops import MatrixOp
 from pimsim.network.quantize import quantize, reference
-from pimsim.network.zoo import WEIGHTS, ZOO, load_network, read_weights, write_weights
+from pimsim.network.zoo import WEIGHTS, load_network, load_topology, read_weights, write_weights
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_the_reference_is_the_same_bits_in_any_batch(mnist):
 
 def test_lenet5_is_the_published_one():
     """LeCun et al. (1998): 156 + 48 120 + 10 164 + 850 parameters in C1, C5, F6 and the output; C3 here is full."""
-    topology = ZOO["lenet5"]()
+    topology = load_topology("lenet5")
     operations = [op for op in topology.ops() if isinstance(op, MatrixOp)]
     parameters = {op.layer: (op.rows + 1) * op.cols for op in operations}
     assert parameters == {"conv1": 156, "conv2": 2416, "fc1": 48120, "fc2": 10164, "fc3": 850}

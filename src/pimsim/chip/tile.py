@@ -15,7 +15,7 @@ class Tile(AbstractSpec):
     bus: AbstractUnit
     """Between buffer and cores; its event is one bit."""
     activation: AbstractUnit
-    """Element-wise functions; its event is one value."""
+    """Functions of a value and products of two; its event is one value."""
     pool: AbstractUnit
     """Its event is one value taken into a window."""
     adder: AbstractUnit
@@ -37,10 +37,19 @@ class Tile(AbstractSpec):
         }
 
     def vector_events(self, kind: str, values: int, operands: int) -> dict[str, float]:
-        """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer."""
-        if kind == "add":
-            return {"addition": float(operands - values)}
-        return {"activation": {"activation": float(values)}, "pool": {"pool": float(operands)}}.get(kind, {})
+        """What a layer without a matrix asks of the digital units, on values passing by on their way to the buffer.
+
+        A normalisation is two functions a value, into the sum over its neighbours and out of it, and the additions of
+        that sum; ISAAC names no unit for it.
+        """
+        return {
+            "activation": {"activation": float(values)},
+            "multiply": {"activation": float(values)},
+            "add": {"addition": float(operands - values)},
+            "normalize": {"activation": float(2 * values), "addition": float(operands - values)},
+            "pool": {"pool": float(operands)},
+            "reshape": {},
+        }[kind]
 
     def arrival_events(self, values: int, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""

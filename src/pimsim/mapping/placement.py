@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int, Shaped
 from pimsim.chip import Chip, Cuts
 from pimsim.errors import NetworkError
 from pimsim.mapping.replication import Replicate, replication
-from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, without_products
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Placement:
     matrix: Shaped[np.ndarray, " matrix"]
     """The names of the layers that have a matrix."""
     replication: Int[np.ndarray, " matrix"]
-    """Copies of each."""
+    """Replicas of each: copies, times the matrices of a layer whose weights are not shared."""
     chips: int
     arrays_total: int
     """On all chips."""
@@ -63,25 +63,25 @@ class Placement:
         return int(np.flatnonzero(self.matrix == layer)[0])
 
 
-def place(ops: Sequence[MatrixOp | VectorOp], chip: Chip, replicate: Replicate = "balance") -> Placement:
+def place(ops: Sequence[Op], chip: Chip, replicate: Replicate = "balance") -> Placement:
     """Cut every matrix into the fewest arrays and fill tiles in the network's order, one replica after the other.
 
     A network that needs more arrays than a chip has takes as many chips as one copy of it needs; `balance` then
-    replicates within those chips, while counts given by layer may add chips.
+    replicates within those chips, while counts given by layer may add chips. A layer of several matrices has a replica
+    for each, and as many again for each further copy: vector v passes replica v mod their number.
     """
-    matrices = [op for op in ops if isinstance(op, MatrixOp)]
+    matrices = [op for op in without_products(ops) if isinstance(op, MatrixOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
     cuts = {op.layer: chip.core.cuts(op.rows, op.cols) for op in matrices}
     tables = [block_table(op, cuts[op.layer]) for op in matrices]
-    arrays = {op.layer: len(table) for op, table in zip(matrices, tables, strict=True)}
+    arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}
     budget = chip.arrays * -(-sum(arrays.values()) // chip.arrays)
     copies = replication(matrices, replicate, arrays, budget)
-    rows = [
-        np.concatenate([np.full((len(table), 1), index), np.full((len(table), 1), replica), table], axis=1)
-        for index, (op, table) in enumerate(zip(matrices, tables, strict=True))
-        for replica in range(copies[op.layer])
-    ]
+    rows = []
+    for index, (op, table) in enumerate(zip(matrices, tables, strict=True)):
+        replica = np.repeat(np.arange(copies[op.layer]), len(table))
+        rows.append(np.column_stack([np.full(len(replica), index), replica, np.tile(table, (copies[op.layer], 1))]))
     matrix, replica, row, height, col, width = np.concatenate(rows).T
     chips = -(-len(matrix) // chip.arrays)
     return Placement(

@@ -13,37 +13,38 @@ Replicate = Literal["balance", "none"] | dict[str, int]
 def replication(
     ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], budget: int
 ) -> dict[str, int]:
-    """Copies of each layer, given the arrays that one copy takes and the arrays there are.
+    """Replicas of each layer, given the arrays that one copy takes and the arrays there are.
 
     Raises SpecError for a layer that does not exist and for a count outside 1 … the layer's vectors.
     """
     if replicate == "balance":
-        return balance(ops, arrays, budget)
+        copies = balance(ops, arrays, budget)
+        return {op.layer: op.matrices * copies[op.layer] for op in ops}
     given = {} if replicate == "none" else dict(replicate)
-    vectors = {op.layer: op.vectors for op in ops}
+    vectors = {op.layer: op.vectors // op.matrices for op in ops}
     for layer, copies in given.items():
         if layer not in vectors:
             raise SpecError(
                 f"mapping.replicate.{layer}", "no layer with a matrix has this name", nearest(layer, vectors)
             )
         require(f"mapping.replicate.{layer}", copies, 1, vectors[layer])
-    return {op.layer: given.get(op.layer, 1) for op in ops}
+    return {op.layer: op.matrices * given.get(op.layer, 1) for op in ops}
 
 
 def balance(ops: Sequence[MatrixOp], arrays: Mapping[str, int], budget: int) -> dict[str, int]:
     """The copies that finish an inference in the fewest waves, with no more of them than that takes.
 
-    A layer of n vectors and R copies is busy for ⌈n/R⌉ waves, and the busiest layer sets the pace. The arrays that w
-    waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
+    A layer of n vectors a matrix and R copies is busy for ⌈n/R⌉ waves, and the busiest layer sets the pace. The arrays
+    that w waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
     """
 
     def copies(waves: int) -> dict[str, int]:
-        return {op.layer: -(-op.vectors // waves) for op in ops}
+        return {op.layer: -(-op.vectors // op.matrices // waves) for op in ops}
 
     def fits(waves: int) -> bool:
         return sum(count * arrays[layer] for layer, count in copies(waves).items()) <= budget
 
-    low, high = 1, max(op.vectors for op in ops)
+    low, high = 1, max(op.vectors // op.matrices for op in ops)
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if fits(middle) else (middle + 1, high)

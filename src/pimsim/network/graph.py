@@ -1,7 +1,7 @@
 """A network: named layers in order of evaluation, each reading the image or layers before it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -13,14 +13,14 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.errors import NetworkError, PimsimError, nearest
-from pimsim.network.layers.base import AbstractLayer, AbstractMatrixLayer
-from pimsim.network.ops import MatrixOp, Shape, VectorOp
+from pimsim.network.layers.base import AbstractLayer, AbstractWeightedLayer
+from pimsim.network.ops import MatrixOp, Op, Shape
 
 IMAGE = "input"
 """The name by which layers read the image."""
 
 Weights = dict[str, dict[str, Float[Array, "..."]]]
-"""The "weight" and the "bias" of each matrix layer, by the layer's name."""
+"""The "weight" and the "bias" of each layer that has weights, by the layer's name."""
 
 Images = Float[np.ndarray | Array, "batch ..."]
 
@@ -54,8 +54,8 @@ class Network(eqx.Module):
     def __check_init__(self):
         if not self.nodes:
             raise NetworkError(self.name, "has no layers")
-        if len(self.input_shape) not in (1, 3) or any(n < 1 for n in self.input_shape):
-            fact = f"the image must be (height, width, channels) or (n,), got {self.input_shape}"
+        if not 1 <= len(self.input_shape) <= 3 or any(n < 1 for n in self.input_shape):
+            fact = f"the image must be (height, width, channels), (tokens, n) or (n,), got {self.input_shape}"
             raise NetworkError(IMAGE, fact)
         _check_nodes(self.nodes)
         shapes = self.shapes
@@ -69,7 +69,8 @@ class Network(eqx.Module):
         shapes = {IMAGE: self.input_shape}
         for node in self.nodes:
             try:
-                shapes[node.name] = node.layer.shape(*(shapes[name] for name in node.inputs))
+                # By the class: a method bound to an equinox module is a module of its own, which takes 30 µs to make.
+                shapes[node.name] = type(node.layer).shape(node.layer, *(shapes[name] for name in node.inputs))
             except PimsimError as error:
                 raise error.within(node.name) from None
         return shapes
@@ -80,19 +81,38 @@ class Network(eqx.Module):
         return tuple(name for name, _ in self._matrix_inputs())
 
     def _matrix_inputs(self) -> list[tuple[str, str]]:
-        return [(node.name, node.inputs[0]) for node in self.nodes if isinstance(node.layer, AbstractMatrixLayer)]
+        return [(node.name, node.inputs[0]) for node in self.nodes if isinstance(node.layer, AbstractWeightedLayer)]
 
-    def layer(self, name: str) -> AbstractMatrixLayer:
+    def layer(self, name: str) -> AbstractWeightedLayer:
         """A matrix layer by its name."""
         for node in self.nodes:
-            if node.name == name and isinstance(node.layer, AbstractMatrixLayer):
+            if node.name == name and isinstance(node.layer, AbstractWeightedLayer):
                 return node.layer
         raise NetworkError(name, "is not a matrix layer of the network", nearest(name, self.matrix_layers))
 
-    def ops(self) -> list[MatrixOp | VectorOp]:
+    def ops(self) -> list[Op]:
         """What the layers ask of the hardware, in order."""
+        return [op for _, ops in self._lowered() for op in ops]
+
+    def signed_inputs(self) -> dict[str, bool]:
+        """For each matrix, whether negative values can reach it: what is known before data ran.
+
+        Images are pixels, 0 or more; a sequence or a vector that enters the network can be negative.
+        """
+        negative, found = {IMAGE: len(self.input_shape) < 3}, {}
+        for node, ops in self._lowered():
+            inputs = [negative[name] for name in node.inputs]
+            negative[node.name] = node.layer.can_be_negative(*inputs)
+            found |= {op.layer: any(inputs) or op.recurrent > 0 for op in ops if isinstance(op, MatrixOp)}
+        return found
+
+    def _lowered(self) -> list[tuple[Node, list[Op]]]:
         shapes = self.shapes
-        return [n.layer.lower(n.name, n.inputs, *(shapes[read] for read in n.inputs)) for n in self.nodes]
+        inputs = ([shapes[name] for name in node.inputs] for node in self.nodes)
+        return [
+            (node, type(node.layer).lower(node.layer, node.name, node.inputs, *own))
+            for node, own in zip(self.nodes, inputs, strict=True)
+        ]
 
     def with_weights(self, weights: Mapping[str, Mapping[str, object]]) -> "Network":
         """The same layers with other weights."""
@@ -111,7 +131,7 @@ class Network(eqx.Module):
     def walk(
         self,
         images: Images,
-        matrix: Callable[[str, AbstractMatrixLayer, Float[Array, "batch ..."]], Float[Array, "batch ..."]],
+        matrix: Callable[[str, AbstractWeightedLayer, Float[Array, "batch ..."]], Float[Array, "batch ..."]],
     ) -> Float[Array, "batch *class"]:
         """Evaluate the network with matrix(name, layer, x) in place of the matrix layers' own arithmetic."""
         if images.shape[1:] != self.input_shape:
@@ -120,7 +140,7 @@ class Network(eqx.Module):
         readers = Counter(name for node in self.nodes for name in node.inputs)
         for node in self.nodes:
             inputs = [tensors[name] for name in node.inputs]
-            if isinstance(node.layer, AbstractMatrixLayer):
+            if isinstance(node.layer, AbstractWeightedLayer):
                 tensors[node.name] = matrix(node.name, node.layer, *inputs)
             else:
                 tensors[node.name] = _apply(node.layer, *inputs)
@@ -146,13 +166,29 @@ def build_network(
 
 def random_weights(network: Network, *, key: PRNGKeyArray) -> Weights:
     """He's initial weights, N(0, 2 / fan-in), with biases of 0."""
-    shapes, weights = network.shapes, {}
+    shapes = network.shapes
+    return {name: _random_layer(network.layer(name), shapes[read], own) for name, read, own in _keyed(network, key)}
+
+
+def random_layer(network: Network, name: str, *, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
+    """One layer's part of `random_weights`, the same numbers, without those of the other layers."""
+    layer = network.layer(name)
+    read, own = {each: (read, own) for each, read, own in _keyed(network, key)}[name]
+    return _random_layer(layer, network.shapes[read], own)
+
+
+def _keyed(network: Network, key: PRNGKeyArray) -> Iterator[tuple[str, str, PRNGKeyArray]]:
+    """The name of each layer with weights, what it reads, and a key of its own."""
     for name, read in network._matrix_inputs():
         key, own = jax.random.split(key)
-        shape = network.layer(name).weight_shape(shapes[read])
-        weight = jax.random.normal(own, shape, jnp.float32) * (2 / prod(shape[:-1])) ** 0.5
-        weights[name] = {"weight": weight, "bias": jnp.zeros(shape[-1:], jnp.float32)}
-    return weights
+        yield name, read, own
+
+
+def _random_layer(layer: AbstractWeightedLayer, read: Shape, key: PRNGKeyArray) -> dict[str, Float[Array, "..."]]:
+    shape = layer.weight_shape(read)
+    fan_in = prod(shape[-4:-1])  # where weights are not shared, the places stand before
+    weight = jax.random.normal(key, shape, jnp.float32) * (2 / fan_in) ** 0.5
+    return {"weight": weight, "bias": jnp.zeros(shape[-1:], jnp.float32)}
 
 
 def predict(
@@ -170,7 +206,7 @@ def _apply(layer, *inputs):
 
 def _check_nodes(nodes: tuple[Node, ...]) -> None:
     """Names are unique, and every layer reads what is there before it."""
-    names, known = [node.name for node in nodes], [IMAGE]
+    names, known = {node.name for node in nodes}, {IMAGE}
     for node in nodes:
         if node.name in known:
             taken = "the image's name" if node.name == IMAGE else "the name of an earlier layer"
@@ -180,7 +216,7 @@ def _check_nodes(nodes: tuple[Node, ...]) -> None:
                 if name in names:
                     raise NetworkError(node.name, f"reads {name!r}, which comes no earlier", "Put it after that layer.")
                 raise NetworkError(node.name, f"reads {name!r}, which does not exist", nearest(name, known))
-        known.append(node.name)
+        known.add(node.name)
 
 
 def _check_weights(weights: Weights, expected: dict[str, Shape]) -> None:

@@ -1,23 +1,27 @@
-"""What a layer becomes for the hardware: a matrix that vectors pass through, or work for the digital unit.
+"""What a layer becomes for the hardware: matrices that vectors pass through, products of two results, digital work.
 
-A tensor (height, width, channels) is height · width vectors of `channels` values, in raster order; a tensor (n,) is one
-vector of n values. Vectors are the unit of time on a chip: an operation starts on its vector v when the producers'
-vectors that v needs have arrived.
+A tensor (height, width, channels) is height · width vectors of `channels` values, in raster order; (tokens, n) is one
+vector of n values a token; (n,) is one vector of n values. Vectors are the unit of time on a chip: an operation starts
+on its vector v when the producers' vectors that v needs have arrived.
 """
 
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, Int32
+
+from pimsim.errors import NetworkError
 
 Shape = tuple[int, ...]
-"""The shape of one image's tensor, without the batch: (height, width, channels) or (n,)."""
+"""The shape of one image's tensor, without the batch: (height, width, channels), (tokens, n) or (n,)."""
 
 
 @dataclass(frozen=True, eq=False)
 class MatrixOp:
-    """An integer matrix, and how many vectors pass through it per inference."""
+    """An integer matrix, or several of one shape, and how many vectors pass through per inference."""
 
     layer: str
     inputs: tuple[str, ...]
@@ -29,11 +33,21 @@ class MatrixOp:
     """The matrix is block-diagonal with this many equal blocks; 1 is dense."""
     need: tuple[Int[np.ndarray, " vector"], ...] = field(repr=False)
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
+    matrices: int = 1
+    """Different matrices of this shape, where weights are not shared: vector v passes through matrix v mod this."""
+    recurrent: int = 0
+    """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
+    another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
 
     @property
     def macs(self) -> int:
         """Useful multiplications per inference: the zeros between the blocks of a grouped matrix do not count."""
         return self.vectors * self.rows * self.cols // self.groups
+
+    @property
+    def weights(self) -> int:
+        """Stored values that are not zero by construction."""
+        return self.matrices * self.rows * self.cols // self.groups
 
     @property
     def width(self) -> int:
@@ -42,18 +56,53 @@ class MatrixOp:
 
 
 @dataclass(frozen=True, eq=False)
+class ProductOp:
+    """Products of two results of the network: `heads` of them, each [m, k] · [k, n], where neither side is stored.
+
+    Vector v of the output is row v of every product, side by side: m vectors of heads · n values. Row v of the left
+    side is vector v of the first input. The right side is the second input: per head its k values of n vectors
+    (`transposed`: the keys in Q·Kᵀ) or its n values of k vectors (the values in A·V). `cached` of those vectors were
+    made by earlier inferences and are kept; the others are new in each inference.
+    """
+
+    layer: str
+    inputs: tuple[str, str]
+    """The producers' names, of the left and of the right side."""
+    heads: int
+    m: int
+    k: int
+    n: int
+    transposed: bool
+    cached: int
+    macs: int
+    """Useful multiplications per inference: what a causal mask leaves out does not count."""
+    need: tuple[Int[np.ndarray, " vector"], Int[np.ndarray, " vector"]] = field(repr=False)
+    """Of each side, the last producer vector of this inference that each vector needs."""
+
+    @property
+    def vectors(self) -> int:
+        return self.m
+
+    @property
+    def width(self) -> int:
+        """Values in one output vector."""
+        return self.heads * self.n
+
+
+@dataclass(frozen=True, eq=False)
 class VectorOp:
-    """Element-wise or pooling work for the digital unit."""
+    """Work for the digital unit: element-wise, or on the neighbours of a value."""
 
     layer: str
     inputs: tuple[str, ...]
     """The producers' names; "input" is the image."""
     kind: str
-    """"activation", "pool", "add" or "reshape"."""
+    """"activation" (a function of one value), "multiply" or "add" (of the inputs, element by element), "pool" (a window
+    to one value), "normalize" (each value scaled by a sum over its neighbours: LRN, softmax, layer norm), "reshape"."""
     values: int
     """Values produced per inference."""
     operands: int
-    """Values read per inference."""
+    """Values read per inference; a value that is read twice counts twice."""
     vectors: int
     width: int
     """Values in one output vector."""
@@ -61,6 +110,35 @@ class VectorOp:
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
 
 
+Op = MatrixOp | ProductOp | VectorOp
+
+
 def vector_count(shape: Shape) -> int:
     """How many vectors a tensor is."""
     return prod(shape[:-1])
+
+
+@functools.lru_cache(maxsize=256)
+def each(vectors: int) -> Int32[np.ndarray, " vector"]:
+    """The need of work vector by vector: vector v needs vector v."""
+    return read_only(np.arange(vectors, dtype=np.int32))
+
+
+@functools.lru_cache(maxsize=256)
+def all_of(producers: int, vectors: int = 1) -> Int32[np.ndarray, " vector"]:
+    """The need of vectors that each wait for everything."""
+    return read_only(np.full(vectors, producers - 1, np.int32))
+
+
+def read_only(need: Int32[np.ndarray, " vector"]) -> Int32[np.ndarray, " vector"]:
+    """The array, which operations share, closed to writing."""
+    need.flags.writeable = False
+    return need
+
+
+def without_products(ops: Sequence[Op]) -> list[MatrixOp | VectorOp]:
+    """The operations, for hardware that multiplies by stored matrices only; NetworkError names what it cannot do."""
+    for op in ops:
+        if isinstance(op, ProductOp):
+            raise NetworkError(op.layer, "has dynamic products, which this chip has no unit for")
+    return [op for op in ops if not isinstance(op, ProductOp)]

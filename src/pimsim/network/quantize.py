@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Int32, Int64, PRNGKeyArray
 
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Images, Network
-from pimsim.network.layers.base import AbstractMatrixLayer
+from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer
 from pimsim.numerics import exact_product, fold
 
 CALIBRATION_BATCH = 250
@@ -69,17 +69,26 @@ def quantize(
             raise SpecError(place, f"must be 1 to 16, got {bits}")
     if not 0 < percentile <= 100:
         raise SpecError("percentile", f"must be above 0 and at most 100, got {percentile:g}")
-    layers = {}
+    held, layers = {name: _matrix_layer(network, name) for name in network.matrix_layers}, {}
     for name, (low, high) in _input_ranges(network, images, percentile).items():
         signed = low < 0
         if signed and input_bits == 1:
             fact = f"1 bit cannot carry the signed inputs of {name}"
             raise SpecError("input_bits", fact, "Use 2 bits or more.")
         weight, bias = network.parameters(name)
-        matrix, scale = quantize_matrix(np.asarray(network.layer(name).matrix(weight)), weight_bits)
+        matrix, scale = quantize_matrix(np.asarray(held[name].matrix(weight)), weight_bits)
         input_scale = high / integer_range(input_bits, signed)[1] if high else 1.0
         layers[name] = QuantizedLayer(matrix, scale, input_scale, signed, np.asarray(bias, np.float64))
     return QuantizedNetwork(network, weight_bits, input_bits, layers)
+
+
+def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
+    """A layer that is one matrix for all its vectors; NetworkError where it has weights of another kind."""
+    layer = network.layer(name)
+    if not isinstance(layer, AbstractMatrixLayer):
+        fact = f"{type(layer).__name__} has a float arithmetic and a cost, but no integer arithmetic"
+        raise NetworkError(name, fact, "Ask for its cost alone: dataset: none")
+    return layer
 
 
 def quantize_matrix(
@@ -98,7 +107,9 @@ def evaluate(quantized: QuantizedNetwork, images: Images, product: Product) -> F
     inputs = {node.name: node.inputs[0] for node in network.nodes}
     shapes = network.shapes
 
-    def matrix_layer(name: str, layer: AbstractMatrixLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+    def matrix_layer(
+        name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]
+    ) -> Float[Array, "batch ..."]:
         own = quantized.layers[name]
         low, high = integer_range(quantized.input_bits, own.signed_input)
         y = product(name, _to_integers(layer, x, own.input_scale, low, high))
@@ -159,7 +170,7 @@ def _input_statistics(network: Network, images: Images, key: PRNGKeyArray, count
     """The least input, the greatest |input| and `count` of the |inputs|, or all when fewer, of each matrix layer."""
     found = {}
 
-    def record(name: str, layer: AbstractMatrixLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+    def record(name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
         size = jnp.abs(x).ravel()
         chosen = size
         if count < size.size:

@@ -11,6 +11,7 @@ import re
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import h5py
@@ -43,7 +44,9 @@ def write_result(result: Result, path: str | Path) -> Path:
         for field in dataclasses.fields(result.provenance):
             file.attrs[field.name] = getattr(result.provenance, field.name)
         for name, kind in get_type_hints(Result, include_extras=True).items():
-            _write_record(file.create_group(name, track_order=True), getattr(result, name), kind)
+            group = file.create_group(name, track_order=True)
+            if getattr(result, name) is not None:
+                _write_record(group, getattr(result, name), _required(kind))
     try:
         _replace(path, image.getbuffer())
     except OSError as error:
@@ -142,12 +145,14 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
     """A record, after a check that each value is what the annotation says; an axis has one length in all of them."""
     values: dict[str, Any] = {}
     with jaxtyped("context"):
-        for name, hint in get_type_hints(kind, include_extras=True).items():
+        for name, annotation in get_type_hints(kind, include_extras=True).items():
+            hint = _required(annotation)
             if dataclasses.is_dataclass(hint):
                 inner = group[name]
                 if not isinstance(inner, h5py.Group):
                     raise TypeError(f"{name} is no group")
-                values[name] = _read_record(inner, hint)  # type: ignore[arg-type]
+                absent = hint is not annotation and not len(inner)
+                values[name] = None if absent else _read_record(inner, hint)  # type: ignore[arg-type]
                 continue
             data, form = _dataset(group, name), get_args(hint)[0] if get_origin(hint) is Annotated else hint
             raw: Any = data.asstr()[()] if h5py.check_string_dtype(data.dtype) else data[()]
@@ -158,6 +163,11 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
             if not isinstance(values[name], form):
                 raise TypeError(f"{data.name} is not {getattr(form, '__name__', form)}")
     return kind(**values)
+
+
+def _required(hint: Any) -> Any:
+    """What an annotation `record | None` asks for where there is one; None is an empty group."""
+    return next(part for part in get_args(hint) if part is not NoneType) if NoneType in get_args(hint) else hint
 
 
 def _dataset(group: h5py.Group, name: str) -> h5py.Dataset:

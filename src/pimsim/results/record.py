@@ -69,7 +69,8 @@ class Result:
 
     specification: Specification
     provenance: Provenance
-    inference: Inference
+    inference: Inference | None
+    """None where no data ran: the cost alone was asked for."""
     placement: Placement
     timeline: Timeline
     cost: CostReport

@@ -6,7 +6,10 @@ import numpy as np
 
 from pimsim.chip import Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
+from pimsim.inference import Inference
 from pimsim.results.record import Result
+
+ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_interval", "trials", "samples")
 
 
 def result_summary(result: Result) -> dict[str, Any]:
@@ -17,21 +20,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "chip": result.specification.chip,
         "network": result.specification.network,
         "dataset": result.specification.dataset,
-        "engine": inference.engine,
-        "accuracy": {
-            "float": inference.float_accuracy,
-            "quantized": inference.quantized_accuracy,
-            "crossbar_mean": inference.crossbar_mean,
-            "crossbar_std": inference.crossbar_std,
-            "crossbar_interval": list(inference.crossbar_interval),
-            "trials": len(inference.crossbar_accuracy),
-            "samples": len(inference.label),
-        },
-        "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
-        "snr_dB_by_layer": {
-            name: float(value) if np.isfinite(value) else None
-            for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
-        },
+        **inference_summary(inference),
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
@@ -51,6 +40,31 @@ def result_summary(result: Result) -> dict[str, Any]:
         "peak": peak_summary(result.peak),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
+    }
+
+
+def inference_summary(inference: Inference | None) -> dict[str, Any]:
+    """What the chip computed; null where no data ran."""
+    accuracy = dict.fromkeys(ACCURACY)
+    if inference is None:
+        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}}
+    accuracy |= {
+        "float": inference.float_accuracy,
+        "quantized": inference.quantized_accuracy,
+        "crossbar_mean": inference.crossbar_mean,
+        "crossbar_std": inference.crossbar_std,
+        "crossbar_interval": list(inference.crossbar_interval),
+        "trials": len(inference.crossbar_accuracy),
+        "samples": len(inference.label),
+    }
+    return {
+        "engine": inference.engine,
+        "accuracy": accuracy,
+        "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
+        "snr_dB_by_layer": {
+            name: float(value) if np.isfinite(value) else None
+            for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
+        },
     }
 
 

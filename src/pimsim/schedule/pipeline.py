@@ -9,7 +9,7 @@ from jaxtyping import Int, Shaped
 
 from pimsim.chip import Chip
 from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, without_products
 from pimsim.schedule.traffic import Edge
 from pimsim.units import Time, Times
 
@@ -35,7 +35,7 @@ class Timeline:
 
 
 def schedule(
-    ops: Sequence[MatrixOp | VectorOp],
+    ops: Sequence[Op],
     placement: Placement,
     chip: Chip,
     edges: Sequence[Edge],
@@ -45,12 +45,14 @@ def schedule(
 
         start[v] = max(arrival[need(v)], start[v - R] + interval)
 
-    Vector v runs on copy v mod R. Results are delivered in raster order: a vector has arrived when all before it have.
-    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links, which
-    each tensor has to itself on its way; the interval is no shorter than all of them together take.
+    Vector v runs on copy v mod R; in a recurrent layer it waits for the one before to leave the matrix. Results are
+    delivered in raster order: a vector has arrived when all before it have. Digital units keep pace with the arrays and
+    add no cycle of their own. What crosses chips waits for the links, which each tensor has to itself on its way; the
+    interval is no shorter than all of them together take.
     """
     cycle = chip.core.cycle
     crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
+    ops = without_products(ops)
     arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
     spans, busy = [], []
     for op in ops:
@@ -61,7 +63,7 @@ def schedule(
         if isinstance(op, MatrixOp):
             latency = chip.core.latency(signed=signed[op.layer])
             copies = placement.copies(op.layer)
-            begin = paced(ready, copies, latency.interval)
+            begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
             depth, load = latency.depth, -(-op.vectors // copies) * latency.interval
         arrived[op.layer] = np.maximum.accumulate(begin + depth)
         spans.append((int(begin.min()), int((begin + depth).max())))

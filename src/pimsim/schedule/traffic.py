@@ -8,7 +8,7 @@ from jaxtyping import Int
 
 from pimsim.chip import Chip
 from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, without_products
 
 IO_TILE = 0
 """The tile at whose router images enter."""
@@ -28,16 +28,17 @@ class Edge:
     """Bits that leave one chip for another."""
 
 
-def traffic(ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
+def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
     """Every tensor that moves, with XY-routed distances.
 
     Element-wise and pooling layers work where their first input lies. Each tile that holds part of a layer receives
     all of the layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit.
+    What a recurrent layer gives back to itself travels likewise.
     """
     where = {"input": np.array([IO_TILE])}
     values = {"input": image_values}
     edges = []
-    for op in ops:
+    for op in without_products(ops):
         is_matrix = isinstance(op, MatrixOp)
         where[op.layer] = placement.tiles(op.layer) if is_matrix else where[op.inputs[0]]
         values[op.layer] = op.vectors * op.width
@@ -45,6 +46,9 @@ def traffic(ops: Sequence[MatrixOp | VectorOp], placement: Placement, chip: Chip
         edges += [
             _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
         ]
+        if isinstance(op, MatrixOp) and op.recurrent:
+            own = where[op.layer]
+            edges.append(_edge(op.layer, op.layer, op.vectors * op.recurrent, own, own, chip))
     return edges
 
 

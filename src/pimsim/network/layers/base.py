@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Float, Num
 
 from pimsim.errors import NetworkError
-from pimsim.network.ops import MatrixOp, Shape, VectorOp
+from pimsim.network.ops import Op, Shape
 
 
 class AbstractLayer(eqx.Module):
@@ -21,20 +21,27 @@ class AbstractLayer(eqx.Module):
         """
 
     @abc.abstractmethod
-    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> MatrixOp | VectorOp:
-        """What the layer asks of the hardware, under `name`, reading `inputs` of these shapes."""
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        """What the layer asks of the hardware, reading `inputs` of these shapes, in order.
+
+        The last operation is called `name`, and makes the output; those before it `name` and a word of their own.
+        """
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        """Whether outputs can be negative, given of which inputs that is so."""
+        return any(inputs)
 
 
 class AbstractVectorLayer(AbstractLayer):
-    """A layer without weights, computed by the digital unit."""
+    """A layer without weights."""
 
     @abc.abstractmethod
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
         """The output tensors of a batch. Each image's result is the same bits in any batch."""
 
 
-class AbstractMatrixLayer(AbstractLayer):
-    """A layer whose work is one matrix product per output vector: tensor(vectors(x) @ matrix(w)) = forward(w, 0, x)."""
+class AbstractWeightedLayer(AbstractLayer):
+    """A layer with a weight array and a bias for each output channel."""
 
     @abc.abstractmethod
     def weight_shape(self, input_shape: Shape) -> Shape:
@@ -45,6 +52,13 @@ class AbstractMatrixLayer(AbstractLayer):
         self, weight: Float[Array, "... col"], bias: Float[Array, " col"], x: Float[Array, "batch ..."]
     ) -> Float[Array, "batch ..."]:
         """The layer in floating point, differentiable."""
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        return True
+
+
+class AbstractMatrixLayer(AbstractWeightedLayer):
+    """A layer whose work is one matrix product per output vector: tensor(vectors(x) @ matrix(w)) = forward(w, 0, x)."""
 
     @abc.abstractmethod
     def matrix(self, weight: Num[np.ndarray | Array, "... col"]) -> Num[np.ndarray | Array, "row col"]:
@@ -72,3 +86,21 @@ def only_image(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
     if len(shape) != 3:
         raise NetworkError("", f"{type(layer).__name__} takes an image (height, width, channels), got shape {shape}")
     return shape
+
+
+def only_sequence(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+    """The shape of the only input, which must be a sequence."""
+    shape = only(layer, inputs)
+    if len(shape) != 2:
+        raise NetworkError("", f"{type(layer).__name__} takes a sequence (tokens, n), got shape {shape}")
+    return shape
+
+
+def alike(layer: AbstractLayer, inputs: tuple[Shape, ...]) -> Shape:
+    """The shape that two inputs or more share."""
+    kind = type(layer).__name__
+    if len(inputs) < 2:
+        raise NetworkError("", f"{kind} takes two inputs or more, got {len(inputs)}")
+    if len(set(inputs)) != 1:
+        raise NetworkError("", f"{kind} takes inputs of one shape, got " + " and ".join(map(str, inputs)))
+    return inputs[0]

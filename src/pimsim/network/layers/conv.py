@@ -1,4 +1,4 @@
-"""Convolution over images, by one matrix for all places."""
+"""Convolution over images: by one matrix for all places, or by one for each."""
 
 import equinox as eqx
 import jax
@@ -8,13 +8,13 @@ from jax import lax
 from jaxtyping import Array, Float, Num
 
 from pimsim.errors import NetworkError, SpecError
-from pimsim.network.layers.base import AbstractMatrixLayer, only_image
+from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer, only_image
 from pimsim.network.layers.window import Pair, Window, check_sizes, check_window, pair
-from pimsim.network.ops import MatrixOp, Shape
+from pimsim.network.ops import MatrixOp, Op, Shape
 
 
 class Conv2d(AbstractMatrixLayer):
-    """y[i,j,o] = bias[o] + Σ_{u,v,c} w[u,v,c,o] · x[i·stride+u-padding, j·stride+v-padding, c], zero outside the image.
+    """y[i,j,o] = bias[o] + Σ_{u,v,c} w[u,v,c,o] · x[i·stride+u·dilation-padding, …, c], zero outside the image.
 
     With groups, the input and the output channels are cut into as many equal runs, and each run of outputs sums over
     its own run of inputs. The matrix then has one block a group: its rows are in order of group, u, v, c.
@@ -26,17 +26,18 @@ class Conv2d(AbstractMatrixLayer):
     stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
     padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
     groups: int = eqx.field(default=1, static=True)
+    dilation: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
 
     def __check_init__(self):
         check_sizes("channels", (self.channels,), 1)
         check_sizes("groups", (self.groups,), 1)
-        check_window("kernel", self.kernel, self.stride, self.padding)
+        check_window("kernel", self.kernel, self.stride, self.padding, self.dilation)
         if self.channels % self.groups:
             raise SpecError("groups", f"must divide the {self.channels} output channels, got {self.groups}")
 
     @property
     def window(self) -> Window:
-        return Window(self.kernel, self.stride, self.padding)
+        return Window(self.kernel, self.stride, self.padding, self.dilation)
 
     def shape(self, *inputs: Shape) -> Shape:
         image = only_image(self, inputs)
@@ -47,11 +48,11 @@ class Conv2d(AbstractMatrixLayer):
     def weight_shape(self, input_shape: Shape) -> Shape:
         return (*self.kernel, input_shape[2] // self.groups, self.channels)
 
-    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> MatrixOp:
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         rows = self.kernel[0] * self.kernel[1] * shapes[0][2]
         need = (self.window.need(shapes[0]),)
-        return MatrixOp(name, inputs, rows, channels, height * width, self.groups, need)
+        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need)]
 
     def forward(
         self,
@@ -64,6 +65,7 @@ class Conv2d(AbstractMatrixLayer):
             weight,
             self.stride,
             [(p, p) for p in self.padding],
+            rhs_dilation=self.dilation,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
             feature_group_count=self.groups,
             precision=lax.Precision.HIGHEST,
@@ -80,12 +82,56 @@ class Conv2d(AbstractMatrixLayer):
 
     def vectors(self, x: Num[Array, "batch height width channel"]) -> Num[Array, "batch vector row"]:
         image, window = x.shape[1:], self.window
-        columns = jnp.stack(window.taps(x, 1, image, 0), axis=3)
-        patches = jnp.stack(window.taps(columns, 0, image, 0), axis=3)
-        grouped = patches.reshape(x.shape[0], -1, *self.kernel, self.groups, image[2] // self.groups)
+        grouped = _patches(x, window).reshape(x.shape[0], -1, *self.kernel, self.groups, image[2] // self.groups)
         return jnp.moveaxis(grouped, 4, 2).reshape(*grouped.shape[:2], -1)
 
     def tensor(
         self, y: Num[Array, "batch vector col"], input_shape: Shape
     ) -> Num[Array, "batch out_height out_width col"]:
         return y.reshape(-1, *self.shape(input_shape))
+
+
+class LocallyConnected(AbstractWeightedLayer):
+    """A convolution whose places have weights of their own: w[i,j,u,v,c,o] in place of w[u,v,c,o]."""
+
+    channels: int = eqx.field(static=True)
+    """Output channels."""
+    kernel: Pair = eqx.field(converter=pair, static=True)
+    stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
+    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+
+    def __check_init__(self):
+        check_sizes("channels", (self.channels,), 1)
+        check_window("kernel", self.kernel, self.stride, self.padding)
+
+    @property
+    def window(self) -> Window:
+        return Window(self.kernel, self.stride, self.padding)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (*self.window.positions(only_image(self, inputs)), self.channels)
+
+    def weight_shape(self, input_shape: Shape) -> Shape:
+        return (*self.window.positions(input_shape), *self.kernel, input_shape[2], self.channels)
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        height, width, channels = self.shape(*shapes)
+        rows, vectors = self.kernel[0] * self.kernel[1] * shapes[0][2], height * width
+        return [MatrixOp(name, inputs, rows, channels, vectors, 1, (self.window.need(shapes[0]),), matrices=vectors)]
+
+    def forward(
+        self,
+        weight: Float[Array, "out_height out_width kernel_height kernel_width channel col"],
+        bias: Float[Array, " col"],
+        x: Float[Array, "batch height width channel"],
+    ) -> Float[Array, "batch out_height out_width col"]:
+        patches = _patches(x, self.window)
+        return jnp.einsum("bhwuvc,hwuvco->bhwo", patches, weight, precision=lax.Precision.HIGHEST) + bias
+
+
+def _patches(
+    x: Num[Array, "batch height width channel"], window: Window
+) -> Num[Array, "batch out_height out_width kernel_height kernel_width channel"]:
+    """What each place of the window sees; padding is 0."""
+    columns = jnp.stack(window.taps(x, 1, x.shape[1:], 0), axis=3)
+    return jnp.stack(window.taps(columns, 0, x.shape[1:], 0), axis=3)

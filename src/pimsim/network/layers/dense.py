@@ -1,4 +1,4 @@
-"""The fully connected layer: one vector through one matrix."""
+"""The fully connected layer: one vector, or each of a sequence, through one matrix."""
 
 import equinox as eqx
 import numpy as np
@@ -7,12 +7,12 @@ from jaxtyping import Array, Float, Num
 from pimsim.errors import NetworkError
 from pimsim.network.layers.base import AbstractMatrixLayer, only
 from pimsim.network.layers.window import check_sizes
-from pimsim.network.ops import MatrixOp, Shape
+from pimsim.network.ops import MatrixOp, Op, Shape, each, vector_count
 from pimsim.numerics import contract
 
 
 class Dense(AbstractMatrixLayer):
-    """y[o] = bias[o] + Σ_r w[r,o] · x[r]."""
+    """y[o] = bias[o] + Σ_r w[r,o] · x[r], for a vector or for every vector of a sequence (tokens, n)."""
 
     features: int = eqx.field(static=True)
     """Output values."""
@@ -22,27 +22,28 @@ class Dense(AbstractMatrixLayer):
 
     def shape(self, *inputs: Shape) -> Shape:
         shape = only(self, inputs)
-        if len(shape) != 1:
+        if len(shape) > 2:
             raise NetworkError("", f"Dense takes a vector, got shape {shape}", "Put a Flatten before it.")
-        return (self.features,)
+        return (*shape[:-1], self.features)
 
     def weight_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape, self.features)
+        return (input_shape[-1], self.features)
 
-    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> MatrixOp:
-        (cols,), (rows,) = self.shape(*shapes), shapes[0]
-        return MatrixOp(name, inputs, rows, cols, vectors=1, groups=1, need=(np.zeros(1, int),))
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        shape = self.shape(*shapes)
+        vectors = vector_count(shape)
+        return [MatrixOp(name, inputs, shapes[0][-1], shape[-1], vectors, groups=1, need=(each(vectors),))]
 
     def forward(
-        self, weight: Float[Array, "row col"], bias: Float[Array, " col"], x: Float[Array, "batch row"]
-    ) -> Float[Array, "batch col"]:
-        return contract(x, weight) + bias
+        self, weight: Float[Array, "row col"], bias: Float[Array, " col"], x: Float[Array, "batch *token row"]
+    ) -> Float[Array, "batch *token col"]:
+        return contract(x.reshape(-1, x.shape[-1]), weight).reshape(*x.shape[:-1], -1) + bias
 
     def matrix(self, weight: Num[np.ndarray | Array, "row col"]) -> Num[np.ndarray | Array, "row col"]:
         return weight
 
-    def vectors(self, x: Num[Array, "batch row"]) -> Num[Array, "batch vector row"]:
-        return x[:, None, :]
+    def vectors(self, x: Num[Array, "batch *token row"]) -> Num[Array, "batch vector row"]:
+        return x.reshape(x.shape[0], -1, x.shape[-1])
 
-    def tensor(self, y: Num[Array, "batch vector col"], input_shape: Shape) -> Num[Array, "batch col"]:
-        return y[:, 0, :]
+    def tensor(self, y: Num[Array, "batch vector col"], input_shape: Shape) -> Num[Array, "batch *token col"]:
+        return y.reshape(-1, *self.shape(input_shape))

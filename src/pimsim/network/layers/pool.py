@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from pimsim.network.layers.base import AbstractVectorLayer, only_image
 from pimsim.network.layers.window import Pair, Window, check_window, pair
-from pimsim.network.ops import Shape, VectorOp
+from pimsim.network.ops import Op, Shape, VectorOp, all_of
 
 
 def _optional_pair(size: int | Pair | None) -> Pair | None:
@@ -22,23 +22,25 @@ class AbstractPool(AbstractVectorLayer):
     window: Pair = eqx.field(converter=pair, static=True)
     stride: Pair | None = eqx.field(default=None, converter=_optional_pair, static=True)
     padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    ceil: bool = eqx.field(default=False, static=True)
+    """Whether the last windows may reach past the image, so that every pixel is in one."""
 
     def __check_init__(self):
         check_window("window", self.window, self.sliding.stride, self.padding)
 
     @property
     def sliding(self) -> Window:
-        return Window(self.window, self.window if self.stride is None else self.stride, self.padding)
+        return Window(self.window, self.window if self.stride is None else self.stride, self.padding, ceil=self.ceil)
 
     def shape(self, *inputs: Shape) -> Shape:
         image = only_image(self, inputs)
         return (*self.sliding.positions(image), image[2])
 
-    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> VectorOp:
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         operands = int(self.sliding.real_pixels(shapes[0]).sum()) * channels
         need = (self.sliding.need(shapes[0]),)
-        return VectorOp(name, inputs, "pool", height * width * channels, operands, height * width, channels, need)
+        return [VectorOp(name, inputs, "pool", height * width * channels, operands, height * width, channels, need)]
 
 
 class MaxPool(AbstractPool):
@@ -59,3 +61,19 @@ class AvgPool(AbstractPool):
         for axis in (0, 1):  # tap by tap, so that the order of the sum is fixed
             x = functools.reduce(jnp.add, self.sliding.taps(x, axis, image.shape[1:], 0.0))
         return x / self.sliding.real_pixels(image.shape[1:])[..., None].astype(np.float32)
+
+
+class GlobalAvgPool(AbstractVectorLayer):
+    """The average of each channel over the whole image, as a vector."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return only_image(self, inputs)[2:]
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        (values,), (height, width, _) = self.shape(*shapes), shapes[0]
+        need = (all_of(height * width),)
+        return [VectorOp(name, inputs, "pool", values, height * width * values, 1, values, need)]
+
+    def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch channel"]:
+        _, height, width, _ = inputs[0].shape
+        return AvgPool((height, width))(inputs[0])[:, 0, 0]

@@ -2,11 +2,10 @@
 
 from math import prod
 
-import numpy as np
 from jaxtyping import Array, Float
 
-from pimsim.network.layers.base import AbstractVectorLayer, only
-from pimsim.network.ops import Shape, VectorOp, vector_count
+from pimsim.network.layers.base import AbstractVectorLayer, only, only_sequence
+from pimsim.network.ops import Op, Shape, VectorOp, all_of, vector_count
 
 
 class Flatten(AbstractVectorLayer):
@@ -15,10 +14,24 @@ class Flatten(AbstractVectorLayer):
     def shape(self, *inputs: Shape) -> Shape:
         return (prod(only(self, inputs)),)
 
-    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> VectorOp:
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         (values,) = self.shape(*shapes)
-        need = (np.array([vector_count(shapes[0]) - 1]),)
-        return VectorOp(name, inputs, "reshape", values, values, vectors=1, width=values, need=need)
+        need = (all_of(vector_count(shapes[0])),)
+        return [VectorOp(name, inputs, "reshape", values, values, vectors=1, width=values, need=need)]
 
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch value"]:
         return inputs[0].reshape(inputs[0].shape[0], -1)
+
+
+class LastToken(AbstractVectorLayer):
+    """The last vector of a sequence."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return only_sequence(self, inputs)[1:]
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        (values,) = self.shape(*shapes)
+        return [VectorOp(name, inputs, "reshape", values, values, 1, values, (all_of(shapes[0][0]),))]
+
+    def __call__(self, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch value"]:
+        return inputs[0][:, -1]

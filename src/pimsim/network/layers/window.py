@@ -1,14 +1,15 @@
 """A window that slides over an image: the geometry that convolutions and pools share."""
 
+import functools
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Int, Num
+from jaxtyping import Array, Bool, Int, Int32, Num
 
 from pimsim.errors import NetworkError, SpecError
-from pimsim.network.ops import Shape
+from pimsim.network.ops import Shape, read_only
 
 Pair = tuple[int, int]
 """Along the height and along the width."""
@@ -26,49 +27,82 @@ def check_sizes(place: str, sizes: tuple[int, ...], least: int) -> None:
         raise SpecError(place, f"must be a whole number of at least {least}, got {got}")
 
 
-def check_window(place: str, size: Pair, stride: Pair, padding: Pair) -> None:
+def check_window(place: str, size: Pair, stride: Pair, padding: Pair, dilation: Pair = (1, 1)) -> None:
     """Refuse windows that cannot slide, or that could lie wholly in the padding. `place` is the field of the size."""
-    for field, value, least in ((place, size, 1), ("stride", stride, 1), ("padding", padding, 0)):
+    for field, value, least in (
+        (place, size, 1),
+        ("stride", stride, 1),
+        ("padding", padding, 0),
+        ("dilation", dilation, 1),
+    ):
         if not isinstance(value, tuple) or len(value) != 2:
             raise SpecError(field, f"must be one whole number or a pair (height, width), got {value}")
         check_sizes(field, value, least)
-    if padding[0] >= size[0] or padding[1] >= size[1]:
+    span = Window(size, stride, padding, dilation).span
+    if padding[0] >= span[0] or padding[1] >= span[1]:
         remedy = "A window in the padding alone would see no pixel."
-        raise SpecError("padding", f"must be less than the {place} {_times(size)}, got {_times(padding)}", remedy)
+        raise SpecError("padding", f"must be less than the {place} {_times(span)}, got {_times(padding)}", remedy)
 
 
 @dataclass(frozen=True)
 class Window:
-    """A window of `size`, moved by `stride` over an image with `padding` pixels added on every side."""
+    """A window of `size`, moved by `stride` over an image with `padding` pixels added on every side.
+
+    Its pixels lie `dilation` apart. With `ceil` the last places may reach past the padding, as far as they begin before
+    it: images whose size no whole number of strides fits lose no pixel.
+    """
 
     size: Pair
     stride: Pair
     padding: Pair
+    dilation: Pair = (1, 1)
+    ceil: bool = False
+
+    @property
+    def span(self) -> Pair:
+        """Pixels from the first to the last of the window."""
+        return (self.size[0] - 1) * self.dilation[0] + 1, (self.size[1] - 1) * self.dilation[1] + 1
 
     def positions(self, image: Shape) -> Pair:
         """How many places the window takes along the height and the width of an image (height, width, channels)."""
-        if any(n + 2 * p < k for n, k, p in zip(image[:2], self.size, self.padding, strict=True)):
-            fact = f"a window of {_times(self.size)} does not fit an image of {_times(image[:2])}"
+        if any(n + 2 * p < k for n, k, p in zip(image[:2], self.span, self.padding, strict=True)):
+            fact = f"a window of {_times(self.span)} does not fit an image of {_times(image[:2])}"
             raise NetworkError("", f"{fact} with padding {_times(self.padding)}")
-        height, width = (
-            (n + 2 * p - k) // s + 1 for n, k, s, p in zip(image[:2], self.size, self.stride, self.padding, strict=True)
-        )
-        return height, width
+        if self.dilation != (1, 1):
+            for axis in (0, 1):
+                self._pixels(image, axis)  # refuses places from which all taps lie in the padding
+        return self._count(image, 0), self._count(image, 1)
 
-    def _bounds(self, image: Shape, axis: int) -> tuple[Int[np.ndarray, " place"], Int[np.ndarray, " place"]]:
-        """The first and the last real pixel that each place of the window covers along one axis."""
-        start = np.arange(self.positions(image)[axis]) * self.stride[axis] - self.padding[axis]
-        return np.maximum(start, 0), np.minimum(start + self.size[axis], image[axis]) - 1
+    def _count(self, image: Shape, axis: int) -> int:
+        room, stride = image[axis] + 2 * self.padding[axis] - self.span[axis], self.stride[axis]
+        if not self.ceil:
+            return room // stride + 1
+        last = -(-room // stride)
+        return last + (last * stride < image[axis] + self.padding[axis])
 
-    def need(self, image: Shape) -> Int[np.ndarray, " vector"]:
+    def _pixels(self, image: Shape, axis: int) -> tuple[Int[np.ndarray, "place tap"], Bool[np.ndarray, "place tap"]]:
+        """Along one axis, where each tap of each place lies, and whether that is inside the image."""
+        start = np.arange(self._count(image, axis)) * self.stride[axis] - self.padding[axis]
+        at = start[:, None] + np.arange(self.size[axis]) * self.dilation[axis]
+        inside = (at >= 0) & (at < image[axis])
+        if not inside.any(axis=1).all():
+            raise NetworkError(
+                "", f"a window of {_times(self.size)} with dilation {_times(self.dilation)} sees no pixel"
+            )
+        return at, inside
+
+    @functools.lru_cache(maxsize=512)  # noqa: B019  windows are few and small, and networks repeat them
+    def need(self, image: Shape) -> Int32[np.ndarray, " vector"]:
         """For each place in raster order, the pixel of its window that comes last in raster order."""
-        (_, last_row), (_, last_col) = self._bounds(image, 0), self._bounds(image, 1)
-        return (last_row[:, None] * image[1] + last_col).ravel()
+        last_row, last_col = (
+            np.where(inside, at, 0).max(axis=1) for at, inside in map(self._pixels, (image,) * 2, (0, 1))
+        )
+        return read_only((last_row[:, None] * image[1] + last_col).ravel().astype(np.int32))
 
     def real_pixels(self, image: Shape) -> Int[np.ndarray, "height width"]:
         """How many pixels of the image, padding not counted, each place of the window covers."""
-        (top, bottom), (left, right) = self._bounds(image, 0), self._bounds(image, 1)
-        return np.outer(bottom - top + 1, right - left + 1)
+        rows, cols = (self._pixels(image, axis)[1].sum(axis=1) for axis in (0, 1))
+        return np.outer(rows, cols)
 
     def taps(
         self, x: Num[Array, "batch ..."], axis: int, image: Shape, fill: int | float
@@ -77,12 +111,13 @@ class Window:
 
         `x` holds the height, still whole or already cut to places, on axis 1 and the width on axis 2.
         """
-        count, stride = self.positions(image)[axis], self.stride[axis]
+        reach = (self.positions(image)[axis] - 1) * self.stride[axis] + 1
+        past = reach - 1 + self.span[axis] - image[axis] - self.padding[axis]
         pads = [(0, 0)] * x.ndim
-        pads[axis + 1] = (self.padding[axis], self.padding[axis])
+        pads[axis + 1] = (self.padding[axis], max(past, 0))
         padded = jnp.pad(x, pads, constant_values=fill)
-        stops = range((count - 1) * stride + 1, (count - 1) * stride + 1 + self.size[axis])
-        return [lax.slice_in_dim(padded, t, stop, stride, axis + 1) for t, stop in enumerate(stops)]
+        starts = range(0, self.span[axis], self.dilation[axis])
+        return [lax.slice_in_dim(padded, t, t + reach, self.stride[axis], axis + 1) for t in starts]
 
 
 def _times(sizes: tuple[int, ...]) -> str:
