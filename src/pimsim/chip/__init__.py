@@ -7,5 +7,6 @@ from pimsim.chip.encoding import AbstractEncoding, Differential, Offset, TwosCom
 from pimsim.chip.full_scale import AbstractFullScale, Calibrated, Fixed, Lossless, Maximum
 from pimsim.chip.inputs import AbstractInputs, OffsetInputs, SignMagnitudeInputs, TwosComplementInputs
 from pimsim.chip.interconnect import Link, Router
+from pimsim.chip.mitigation import DigitalCorrection, Mitigation, RowAssignment
 from pimsim.chip.tile import Tile
 from pimsim.chip.vary import vary

@@ -76,6 +76,8 @@ class Programmed(eqx.Module):
     """Added to every product: what the input code adds to the inputs, undone."""
     errors: AdcErrors | None
     """Of the converter behind each conversion, [block conversion col]."""
+    patch: Float[Array, "block_row col"] | None
+    """What the digital side subtracts from each weight, if it corrects any."""
     ranges: Ranges
     rows: int = eqx.field(static=True)
     """Of the matrix; the last block may be padded."""

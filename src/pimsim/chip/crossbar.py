@@ -13,6 +13,7 @@ from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Rang
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
+from pimsim.chip.mitigation import Mitigation
 from pimsim.circuits import AbstractAdc, AbstractUnit, Dac, Wires
 from pimsim.devices import AbstractDevice
 from pimsim.errors import SpecError, require
@@ -70,6 +71,8 @@ class CrossbarCore(AbstractCore):
     """What each sampled column costs, if it counts: the charge of its wire and drains."""
     wires: Wires | None = None
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
+    mitigation: Mitigation | None = None
+    """What is done about faults of the cells, if anything."""
 
     def __check_init__(self):
         for field, low, high in (
@@ -90,6 +93,8 @@ class CrossbarCore(AbstractCore):
         if self.wires is not None and (self.wires.feed != "input" or self.wires.interleaved):
             fact = "arrays of a core have one word line a row, which carries the input"
             raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
+        if self.mitigation is not None:
+            self.mitigation.check(self)
 
     def _check_slices(self) -> None:
         usual = self.encoding.widths(self.weight_bits, self.cell_bits)
@@ -122,9 +127,14 @@ class CrossbarCore(AbstractCore):
         return self.planes // (2 if self.encoding.analog_pairs else 1)
 
     @property
+    def spare_lines(self) -> int:
+        """Bit lines of each array that stand in for others."""
+        return self.mitigation.spares * self.planes // self.conversion_planes if self.mitigation else 0
+
+    @property
     def weights_per_array(self) -> int:
         """Columns of weights that one array holds."""
-        return self.columns // self.planes
+        return (self.columns - self.spare_lines) // self.planes
 
     @property
     def traits(self) -> Traits:
@@ -191,17 +201,18 @@ class CrossbarCore(AbstractCore):
     def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
         reads = len(self.streams(signed))
         extra = int(self.encoding.unit_level > 0)
-        columns, converted = cols * self.planes + extra, cols * self.conversion_planes + extra
-        conversions = float(converted * (reads if self.accumulate == "digital" else 1))
+        columns, counted = cols * self.planes + extra, cols * self.conversion_planes + extra
+        spares = self.mitigation.spares if self.mitigation else 0
+        times = reads if self.accumulate == "digital" else 1
         return {
             "row_drive": float(reads * rows),
-            "cell_read": float(reads * rows * columns),
-            "sample": float(reads * converted),
-            "conversion": conversions * self._resolved(signed),
-            "shift_add": conversions,
+            "cell_read": float(reads * rows * (columns + self.spare_lines)),
+            "sample": float(reads * (counted + spares)),
+            "conversion": times * (counted + spares) * self._resolved(signed),
+            "shift_add": float(times * counted),
             "input_bit_read": float(self.input_bits * rows),
-            "result_update": conversions,
-        }
+            "result_update": float(times * counted),
+        } | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
@@ -234,6 +245,8 @@ class CrossbarCore(AbstractCore):
             lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
         if self.bit_line is not None:
             lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
+        if self.mitigation is not None:
+            lines += self.mitigation.bill(self.arrays, self.rows)
         return lines
 
     def conversions_per_mac(self) -> float:

@@ -69,7 +69,8 @@ def effective_matrix(core: CrossbarCore, traits: Traits, array: Programmed) -> F
         matrix += gain[:, None]
     if core.pedestal == "digital" and not core.encoding.analog_pairs:
         matrix -= core.device.g_min / core.device.step(2**core.cell_bits) * array.gain.sum(axis=1)[:, None]
-    return matrix.reshape(-1, matrix.shape[-1])
+    matrix = matrix.reshape(-1, matrix.shape[-1])
+    return matrix if array.patch is None else matrix - array.patch
 
 
 class Moments(eqx.Module):

@@ -5,11 +5,12 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
+from pimsim.chip.repair import Repair, repair_all
 from pimsim.circuits.adc import AdcErrors
 from pimsim.circuits.wires import with_wires
 from pimsim.errors import SpecError
@@ -36,16 +37,25 @@ def program(
     """Encode each array's block of weights, then program its cells and its input column under the array's own key."""
     cols = weights.shape[1]
     code, units = encode(core, weights, cuts, signed)
-
-    def one(levels: Array, unit: Array, index: Array) -> Array:
-        cells = levels.transpose(1, 2, 0).reshape(cuts.rows, -1)
-        target = core.device.target(jnp.concatenate([cells, unit], axis=1), 2**core.cell_bits)
-        return core.device.program(target, key=fold(key, index))
-
     index = jnp.arange(cuts.blocks * cuts.arrays).reshape(cuts.blocks, cuts.arrays)
-    g = jax.vmap(jax.vmap(one))(code.levels, units, index)
+    keys = jax.vmap(jax.vmap(lambda number: fold(key, number)))(index)
+    cells = code.levels.transpose(0, 1, 3, 4, 2).reshape(*index.shape, cuts.rows, -1)
+    levels, repairs = jnp.concatenate([cells, units], axis=-1), None
+    if core.mitigation is not None:
+        repairs = repair_all(core, code, units, _counts(cuts, weights), keys)
+        levels = repairs.levels
+
+    def one(levels: Array, key: Array) -> Array:
+        return core.device.program(core.device.target(levels, 2**core.cell_bits), key=key)
+
+    g = jax.vmap(jax.vmap(one))(levels, keys)
     if core.wires is not None:  # read as the cells of an array without resistance that answers as this one does
         g = with_wires(core.wires, g).astype(g.dtype)
+    patch = None
+    if core.mitigation is not None and repairs is not None:
+        g = jax.vmap(jax.vmap(Repair.seen))(repairs, g)
+        if core.mitigation.correction is not None:
+            patch = _along_cols(repairs.patch * occupied[:, :, None, None], cols).reshape(-1, cols)
     per_array = cuts.cols * core.planes
     gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
     input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)
@@ -59,6 +69,7 @@ def program(
         input_gain=input_gain,
         bias=-bias * weights.sum(axis=0).astype(jnp.float64),
         errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
+        patch=patch,
         ranges=ranges,
         rows=weights.shape[0],
         signed=signed,
@@ -79,6 +90,12 @@ def encode(core: CrossbarCore, weights: Array, cuts: Cuts, signed: bool) -> tupl
     unit = core.encoding.unit_level
     column = jnp.full((cuts.blocks, cuts.arrays, cuts.rows, int(unit > 0)), unit, code.levels.dtype)
     return code._replace(input_gain=code.input_gain / max(unit, 1)), column
+
+
+def _counts(cuts: Cuts, weights: Array) -> Bool[Array, "block_row col"]:
+    """Which of the weights that the arrays have room for are the matrix's."""
+    row, col = jnp.arange(cuts.blocks * cuts.rows), jnp.arange(cuts.arrays * cuts.cols)
+    return (row[:, None] < weights.shape[0]) & (col < weights.shape[1])
 
 
 def _along_cols(recipe: Array, cols: int) -> Array:

@@ -1,6 +1,7 @@
 """Reading programmed cells: currents in steps of one level, conversions, and the digital corrections to their sums."""
 
 import math
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -17,7 +18,15 @@ from pimsim.chip.programming import program
 from pimsim.circuits.adc import code_count
 from pimsim.devices import Ideal
 from pimsim.errors import SpecError
-from pimsim.numerics import FLOAT32_INTEGERS, has_matrix_units, key_words, leaves_to_arrays, on_grid, over_devices
+from pimsim.numerics import (
+    FLOAT32_INTEGERS,
+    contract,
+    has_matrix_units,
+    key_words,
+    leaves_to_arrays,
+    on_grid,
+    over_devices,
+)
 
 
 def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
@@ -57,6 +66,8 @@ def matmul(
     if array.units is not None:
         y = y + jnp.sum(reads.weight * reads.low[:, -1]) * array.input_gain.sum(axis=0)
     y = y + input_terms(core, array, value)
+    if array.patch is not None:
+        y = y - contract(value.astype(jnp.float64), array.patch[: value.shape[1]])
     return y.astype(jnp.int64) if returns_integers(core, array.ranges) else y
 
 
@@ -174,7 +185,7 @@ def column_samples(
 ) -> list[Float[np.ndarray, " n"]]:
     """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
     exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
-    core = eqx.tree_at(lambda c: c.device, core, exact)
+    core = replace(core, device=exact, mitigation=None)
     anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False, True)
     cuts = core.cuts(*weights.shape)
     array = program(

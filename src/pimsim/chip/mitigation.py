@@ -1,0 +1,95 @@
+"""What a core does about cells that do not hold what they are told, and what that costs."""
+
+import math
+from typing import TYPE_CHECKING
+
+from pimsim.chip.core import Line
+from pimsim.circuits import Circuit
+from pimsim.errors import SpecError, require
+from pimsim.spec import AbstractSpec
+
+if TYPE_CHECKING:
+    from pimsim.chip.crossbar import CrossbarCore
+
+
+class RowAssignment(AbstractSpec):
+    """Rows of the matrix on those word lines of each array whose faults hurt them least.
+
+    An array's inputs are written to its register in its own order, from a table of one entry a word line.
+    """
+
+    table: Circuit
+    """One entry, ⌈log₂ rows⌉ bits; its event is the entry's read, once a row and vector."""
+
+
+class DigitalCorrection(AbstractSpec):
+    """The largest errors that faults leave in an array's weights, kept as integers and subtracted digitally.
+
+    y[n,c] -= Σ_(r,c) x[n,r] ΔW[r,c]      over the `entries` largest |ΔW| of the array
+    """
+
+    entries: int
+    """In each array."""
+    unit: Circuit
+    """A multiplier and an adder, `number` of them in the core; the event is one multiply-accumulate."""
+    table: Circuit
+    """One entry, ΔW with its row and column; its event is the entry's read, once a vector."""
+
+    def __check_init__(self):
+        require("entries", self.entries, 1, 2**20)
+
+
+class Mitigation(AbstractSpec):
+    """Repair of arrays with faults: each is tested, then programmed so that its faults matter least.
+
+    The test writes every cell to both ends of its range, on the very array that is programmed afterwards, and calls
+    stuck what moves by less than half a level; it reads exactly. Measures are taken in the order of the fields, each
+    knowing what the others leave. Without faults none of them changes anything.
+
+    Source: the squared weight error as the cost of an assignment: Chen et al., DATE 2017; spare columns and stuck cells
+    made up for by healthy ones of the same weight: Xia et al., IEEE JETCAS 8, 102 (2018).
+    """
+
+    spares: int = 0
+    """Columns of each array set aside to stand in for its worst, so that it holds fewer weights. A column is what one
+    conversion sees: a bit line, or two that are subtracted as currents."""
+    retarget: bool = False
+    """Whether healthy cells of a weight with a stuck one (its partner in a pair, its other slices) are given the levels
+    whose sum is nearest to the weight."""
+    rows: RowAssignment | None = None
+    correction: DigitalCorrection | None = None
+
+    def __check_init__(self):
+        require("spares", self.spares, 0)
+
+    def check(self, core: "CrossbarCore") -> None:
+        """Raise SpecError unless the measures fit the core."""
+        if core.weights_per_array < 1:
+            fact = f"must leave room for one weight of {core.planes} cells, got {self.spares}"
+            raise SpecError("mitigation.spares", fact)
+        if self.correction is not None:
+            unit, busy = self.correction.unit, core.latency(signed=False).interval * core.cycle
+            needed = math.ceil(core.arrays * self.correction.entries / (unit.rate * busy) - 1e-9)
+            if unit.number < needed:
+                fact = f"must be at least {needed} to keep up with {core.arrays} arrays, got {unit.number}"
+                raise SpecError("mitigation.correction.unit.number", fact)
+
+    def events(self, rows: int, cols: int) -> dict[str, float]:
+        """What one vector sets off at an array of which rows × cols weights are used, beside conversions."""
+        happens = {}
+        if self.rows is not None:
+            happens["row_index"] = float(rows)
+        if self.correction is not None:
+            happens["correction"] = float(min(self.correction.entries, rows * cols))
+        return happens
+
+    def bill(self, arrays: int, rows: int) -> list[Line]:
+        """The tables and units of a core."""
+        lines = []
+        if self.rows is not None:
+            lines.append(Line("row_table", "row_index", arrays * rows, self.rows.table.cost()))
+        if self.correction is not None:
+            entries, unit = arrays * self.correction.entries, self.correction.unit
+            lines.append(Line("correction_table", "correction", entries, self.correction.table.cost()))
+            lines.append(Line("correction_unit", "correction", unit.number, unit.cost()))
+        return lines
