@@ -73,13 +73,14 @@ def test_pcm_drift(tmp_path):
 
 
 def test_stuck_cells(tmp_path):
-    """Without faults both encodings are exact; with 3 % of cells stuck, pairs of cells lose less than offset ones."""
+    """Of the accuracy that 3 % of stuck cells cost, healthy partners bring most back, and at no cost to a read."""
     figure = tmp_path / "stuck.png"
-    clean, stuck = rows(
-        "stuck_cells.py", "--samples", "100", "--trials", "2", "--percent", "0", "3", "--figure", str(figure)
-    )
-    assert clean[1] == clean[3] >= 95
-    assert stuck[3] < stuck[1] < clean[1]
+    reduced = ("--samples", "100", "--trials", "2", "--percent", "3", "--repairs", "none", "retarget")
+    printed = output("stuck_cells.py", *reduced, "--figure", str(figure)).splitlines()
+    _, none, _, repaired, _ = (float(number) for number in re.findall(r"\d+\.?\d*(?= ?%)", printed[2]))
+    assert none + 2 < repaired
+    assert repaired >= 95
+    assert printed[-2].split("|")[2:] == printed[-1].split("|")[2:]
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 

@@ -42,21 +42,21 @@ class DigitalCorrection(AbstractSpec):
 class Mitigation(AbstractSpec):
     """Repair of arrays with faults: each is tested, then programmed so that its faults matter least.
 
-    The test writes every cell to both ends of its range, on the very array that is programmed afterwards, and calls
-    stuck what moves by less than half a level; it reads exactly. Measures are taken in the order of the fields, each
-    knowing what the others leave. Without faults none of them changes anything.
+    The test writes every cell to both ends of its range, in the very array that is programmed afterwards, and calls
+    stuck what moves by less than half a level; what it reads is taken as exact. Measures are taken in the order of the
+    fields, each with a view to those that follow. Without faults none of them changes what is stored.
 
-    Source: the squared weight error as the cost of an assignment: Chen et al., DATE 2017; spare columns and stuck cells
-    made up for by healthy ones of the same weight: Xia et al., IEEE JETCAS 8, 102 (2018).
+    Source: rows permuted for the least sum of weighted variations, and what else there is: Aguirre et al., Electronics
+    10, 2427 (2021); faults in pairs of cells: Jin, Pei and Wang, DATE 2020; re-mapping: Xia et al., DAC 2017.
     """
 
     spares: int = 0
     """Columns of each array set aside to stand in for its worst, so that it holds fewer weights. A column is what one
     conversion sees: a bit line, or two that are subtracted as currents."""
+    rows: RowAssignment | None = None
     retarget: bool = False
     """Whether healthy cells of a weight with a stuck one (its partner in a pair, its other slices) are given the levels
     whose sum is nearest to the weight."""
-    rows: RowAssignment | None = None
     correction: DigitalCorrection | None = None
 
     def __check_init__(self):

@@ -47,7 +47,7 @@ class Repair(NamedTuple):
 
 def repair_all(
     core: CrossbarCore, code: Encoded, units: Int[Array, "block array row one"], counts: Bool[Array, "block_row col"],
-    keys: PRNGKeyArray,
+    keys: Array,
 ) -> Repair:  # fmt: skip
     """Every array of a matrix, each field with the axes [block array …]; a CPU repairs one array at a time."""
     blocks, arrays, _, rows, cols = code.levels.shape
