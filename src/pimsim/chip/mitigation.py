@@ -3,8 +3,10 @@
 import math
 from typing import TYPE_CHECKING
 
-from pimsim.chip.core import Line
-from pimsim.circuits import Circuit
+import numpy as np
+
+from pimsim.chip.core import Line, charge
+from pimsim.circuits import AbstractUnit, Circuit
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 
@@ -18,7 +20,7 @@ class RowAssignment(AbstractSpec):
     An array's inputs are written to its register in its own order, from a table of one entry a word line.
     """
 
-    table: Circuit
+    table: AbstractUnit
     """One entry, ⌈log₂ rows⌉ bits; its event is the entry's read, once a row and vector."""
 
 
@@ -32,7 +34,7 @@ class DigitalCorrection(AbstractSpec):
     """In each array."""
     unit: Circuit
     """A multiplier and an adder, `number` of them in the core; the event is one multiply-accumulate."""
-    table: Circuit
+    table: AbstractUnit
     """One entry, ΔW with its row and column; its event is the entry's read, once a vector."""
 
     def __check_init__(self):
@@ -68,8 +70,9 @@ class Mitigation(AbstractSpec):
             fact = f"must leave room for one weight of {core.planes} cells, got {self.spares}"
             raise SpecError("mitigation.spares", fact)
         if self.correction is not None:
-            unit, busy = self.correction.unit, core.latency(signed=False).interval * core.cycle
-            needed = math.ceil(core.arrays * self.correction.entries / (unit.rate * busy) - 1e-9)
+            unit, reads = self.correction.unit, len(core.streams(signed=False)) * core.read_cycles()
+            needed = core.arrays * self.correction.entries / np.min(unit.rate * reads * core.cycle)
+            needed = math.ceil(needed - 1e-9)
             if unit.number < needed:
                 fact = f"must be at least {needed} to keep up with {core.arrays} arrays, got {unit.number}"
                 raise SpecError("mitigation.correction.unit.number", fact)
@@ -87,9 +90,9 @@ class Mitigation(AbstractSpec):
         """The tables and units of a core."""
         lines = []
         if self.rows is not None:
-            lines.append(Line("row_table", "row_index", arrays * rows, self.rows.table.cost()))
+            lines.append(charge("row_table", "row_index", arrays * rows, self.rows.table))
         if self.correction is not None:
             entries, unit = arrays * self.correction.entries, self.correction.unit
-            lines.append(Line("correction_table", "correction", entries, self.correction.table.cost()))
-            lines.append(Line("correction_unit", "correction", unit.number, unit.cost()))
+            lines.append(charge("correction_table", "correction", entries, self.correction.table))
+            lines.append(charge("correction_unit", "correction", unit.number, unit))
         return lines

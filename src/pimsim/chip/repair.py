@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
 
+Triple = tuple[Array, Array, Array]
 RESOLUTION = 128
 TOGETHER = 32
 """Arrays that an accelerator repairs side by side."""
@@ -122,7 +123,7 @@ def fitted(core: CrossbarCore, gain: Array, wanted: Array, faults: Faults, surpl
         gain * jnp.where(faults.stuck, faults.level, jnp.where((gain > 0) == up, most, 0)) for up in (False, True)
     )
 
-    def choose(state: tuple[Array, Array, Array], plane: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
+    def choose(state: Triple, plane: tuple[Array, ...]) -> tuple[Triple, Array]:
         rest, below, above = state
         gain, want, stuck, at, low, high = plane
         below, above = below - low, above - high
