@@ -55,8 +55,8 @@ class TestWriteVerify:
 
     def test_converged_cells_have_the_error_cut_off_at_the_tolerance(self, key):
         """A normal error within ±1σ has a spread of σ √(1 - 2φ(1)/(2Φ(1)-1)) = 0.5396 σ."""
-        done = WriteVerify(NOISY, 1e-6, 30).pulse_by_pulse(jnp.asarray(TARGET), key=key)
-        assert bool(done.converged.all())
+        done = WriteVerify(NOISY, 1e-6, 30).write(jnp.asarray(TARGET), key=key)
+        assert bool(done.verified.converged.all())
         error = np.asarray(done.g, np.float64) - float(TARGET[0])
         assert np.abs(error).max() <= 1e-6
         check_moments(error, 0.0, 0.53956e-6)

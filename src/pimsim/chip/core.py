@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
+from pimsim.chip.tally import Tally
 from pimsim.circuits import AbstractCircuit, Cost
 from pimsim.circuits.adc import AdcErrors
 from pimsim.errors import SpecError
@@ -76,6 +77,7 @@ class Programmed(eqx.Module):
     """Added to every product: what the input code adds to the inputs, undone."""
     errors: AdcErrors | None
     """Of the converter behind each conversion, [block conversion col]."""
+    tally: Tally
     ranges: Ranges
     rows: int = eqx.field(static=True)
     """Of the matrix; the last block may be padded."""

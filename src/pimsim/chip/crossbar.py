@@ -26,6 +26,7 @@ class Traits(NamedTuple):
     exact_cells: bool
     noisy_reads: bool
     exact_dac: bool
+    """Whether the current of a digit is that many times the current of the digit 1."""
 
 
 class CrossbarCore(AbstractCore):
@@ -90,6 +91,17 @@ class CrossbarCore(AbstractCore):
         if self.wires is not None and (self.wires.feed != "input" or self.wires.interleaved):
             fact = "arrays of a core have one word line a row, which carries the input"
             raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
+        if self.wires is not None and not self.device.is_ohmic:
+            fact = f"{self.device.name} does not obey Ohm's law, so its arrays have no effective conductance"
+            remedy = (
+                "Leave out the wires or the sinh; single arrays with both: pimsim.circuits.solve_nodes(sinh_voltage=…)"
+            )
+            raise SpecError("wires", fact, remedy)
+        if self.accumulate == "analog" and not (self.device.is_ohmic or self.drives_exactly):
+            fact = (
+                f"adds the inputs of all reads before the cells see them, and {self.device.name} is not linear in them"
+            )
+            raise SpecError("accumulate", fact, "Convert every read (digital), or drive rows with 1 bit (dac.bits).")
 
     def _check_slices(self) -> None:
         usual = self.encoding.widths(self.weight_bits, self.cell_bits)
@@ -128,7 +140,21 @@ class CrossbarCore(AbstractCore):
 
     @property
     def traits(self) -> Traits:
-        return Traits(self.device.is_exact and self.wires is None, self.device.has_read_noise, self.dac.is_exact)
+        return Traits(self.device.is_exact and self.wires is None, self.device.has_read_noise, self.drives_exactly)
+
+    @property
+    def drives_exactly(self) -> bool:
+        """Whether the current of a digit is that many times the current of the digit 1; one bit alone always is."""
+        return self.dac.is_exact and (self.device.is_ohmic or self.dac.bits == 1)
+
+    def drive(self, digit: Float[Array, "*n"], noise: Float[Array, "*n"] | float = 0.0) -> Float[Array, "*n"]:
+        """What digits count as: the current that they bring in any cell, in steps of the largest over the largest digit.
+
+        `noise` is that of each driver and read, standard normal.
+        """
+        voltage = self.dac.voltage(digit) + self.dac.noise * noise
+        top = 2**self.dac.bits - 1
+        return voltage if self.device.is_ohmic else top * self.device.response(voltage / top)
 
     @property
     def is_programmed_exactly(self) -> bool:
@@ -187,6 +213,10 @@ class CrossbarCore(AbstractCore):
             key = jax.random.key(0)
         index = jnp.arange(len(x)) if index is None else index
         return matmul(leaves_to_arrays(self), self.traits, array, jnp.asarray(x), key, index)
+
+    def cells(self, rows: int, cols: int) -> int:
+        """Cells of an array of which rows × cols weights are used, with those that measure the inputs."""
+        return rows * (cols * self.planes + int(self.encoding.unit_level > 0))
 
     def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
         reads = len(self.streams(signed))

@@ -5,13 +5,15 @@ import math
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, PRNGKeyArray
+from jaxtyping import Array, Bool, PRNGKeyArray
 
 from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
+from pimsim.chip.tally import Tally
 from pimsim.circuits.adc import AdcErrors
 from pimsim.circuits.wires import with_wires
+from pimsim.devices import Written
 from pimsim.errors import SpecError
 from pimsim.numerics import fold
 
@@ -37,15 +39,18 @@ def program(
     cols = weights.shape[1]
     code, units = encode(core, weights, cuts, signed)
 
-    def one(levels: Array, unit: Array, index: Array) -> Array:
+    def one(levels: Array, unit: Array, index: Array) -> Written:
         cells = levels.transpose(1, 2, 0).reshape(cuts.rows, -1)
         target = core.device.target(jnp.concatenate([cells, unit], axis=1), 2**core.cell_bits)
-        return core.device.program(target, key=fold(key, index))
+        return core.device.write(target, key=fold(key, index))
 
     index = jnp.arange(cuts.blocks * cuts.arrays).reshape(cuts.blocks, cuts.arrays)
-    g = jax.vmap(jax.vmap(one))(code.levels, units, index)
+    done = jax.vmap(jax.vmap(one))(code.levels, units, index)
+    used = cells_in_use(core, weights.shape, cuts, occupied)
+    g, tally = done.g, Tally.of_writing(done.verified, used)
     if core.wires is not None:  # read as the cells of an array without resistance that answers as this one does
-        g = with_wires(core.wires, g).astype(g.dtype)
+        seen = with_wires(core.wires, g)
+        g, tally = seen.astype(g.dtype), tally.with_losses(g, seen, used)
     per_array = cuts.cols * core.planes
     gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
     input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)
@@ -59,6 +64,7 @@ def program(
         input_gain=input_gain,
         bias=-bias * weights.sum(axis=0).astype(jnp.float64),
         errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
+        tally=tally,
         ranges=ranges,
         rows=weights.shape[0],
         signed=signed,
@@ -79,6 +85,17 @@ def encode(core: CrossbarCore, weights: Array, cuts: Cuts, signed: bool) -> tupl
     unit = core.encoding.unit_level
     column = jnp.full((cuts.blocks, cuts.arrays, cuts.rows, int(unit > 0)), unit, code.levels.dtype)
     return code._replace(input_gain=code.input_gain / max(unit, 1)), column
+
+
+def cells_in_use(
+    core: CrossbarCore, shape: tuple[int, ...], cuts: Cuts, occupied: Array
+) -> Bool[Array, "block array row column"]:
+    """Which cells of the physical arrays hold anything of the matrix, or measure its inputs."""
+    row = (jnp.arange(cuts.blocks * cuts.rows) < shape[0]).reshape(cuts.blocks, 1, cuts.rows, 1)
+    col = (jnp.arange(cuts.arrays * cuts.cols) < shape[1]).reshape(cuts.arrays, cuts.cols)
+    unit = jnp.ones((cuts.arrays, int(core.encoding.unit_level > 0)), bool)
+    columns = jnp.concatenate([jnp.repeat(col, core.planes, axis=1), unit], axis=1)
+    return row & columns[None, :, None] & occupied[:, :, None, None]
 
 
 def _along_cols(recipe: Array, cols: int) -> Array:
