@@ -91,17 +91,17 @@ class CrossbarCore(AbstractCore):
         if self.wires is not None and (self.wires.feed != "input" or self.wires.interleaved):
             fact = "arrays of a core have one word line a row, which carries the input"
             raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
-        if self.wires is not None and not self.device.is_ohmic:
-            fact = f"{self.device.name} does not obey Ohm's law, so its arrays have no effective conductance"
-            remedy = (
-                "Leave out the wires or the sinh; single arrays with both: pimsim.circuits.solve_nodes(sinh_voltage=…)"
-            )
-            raise SpecError("wires", fact, remedy)
-        if self.accumulate == "analog" and not (self.device.is_ohmic or self.drives_exactly):
-            fact = (
-                f"adds the inputs of all reads before the cells see them, and {self.device.name} is not linear in them"
-            )
-            raise SpecError("accumulate", fact, "Convert every read (digital), or drive rows with 1 bit (dac.bits).")
+        if not self.device.is_ohmic:
+            self._check_sinh()
+
+    def _check_sinh(self) -> None:
+        cell = f"{self.device.name} does not obey Ohm's law"
+        if self.wires is not None:
+            remedy = "Leave out one of the two. Both, for one array: pimsim.circuits.solve_nodes with sinh_voltage."
+            raise SpecError("wires", f"{cell}, so an array has no effective conductance", remedy)
+        if self.accumulate == "analog" and not self.drives_exactly:
+            remedy = "Convert every read (digital), or drive the rows with one bit (dac.bits)."
+            raise SpecError("accumulate", f"{cell}, so reads cannot be summed before the cells answer", remedy)
 
     def _check_slices(self) -> None:
         usual = self.encoding.widths(self.weight_bits, self.cell_bits)
@@ -148,7 +148,7 @@ class CrossbarCore(AbstractCore):
         return self.dac.is_exact and (self.device.is_ohmic or self.dac.bits == 1)
 
     def drive(self, digit: Float[Array, "*n"], noise: Float[Array, "*n"] | float = 0.0) -> Float[Array, "*n"]:
-        """What digits count as: the current that they bring in any cell, in steps of the largest over the largest digit.
+        """What digits count as: the current that they bring in any cell, where the largest digit brings itself.
 
         `noise` is that of each driver and read, standard normal.
         """

@@ -67,7 +67,7 @@ class AbstractDevice(AbstractSpec):
         return True
 
     def response(self, drive: Float[Array, "*n"]) -> Float[Array, "*n"]:
-        """Current at a share of the read voltage, -1 to 1, over that at the whole of it: the share itself for Ohm's law."""
+        """Current at a share of the read voltage, over that at the whole of it: by Ohm's law the share itself."""
         return drive
 
     @property
