@@ -62,11 +62,16 @@ def calibrated_ranges(core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "
 def product(
     core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
     image: Int[Array, " batch"], *, key: PRNGKeyArray,
-) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
-    """A layer's products on one programmed chip, and what programming a mean copy took.
+) -> Num[Array, "batch vector col"]:  # fmt: skip
+    """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
+    return play(core, plan, layer, x, image, key=key)[0]
 
-    `image` names the images, whose reads have noise of their own.
-    """
+
+def play(
+    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
+    image: Int[Array, " batch"], *, key: PRNGKeyArray,
+) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
+    """`product`, and what programming a mean copy took."""
     matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
         return exact_product(x, matrix, signed=layer.signed_input), Tally()

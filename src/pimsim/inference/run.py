@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from pimsim.chip import CrossbarCore
 from pimsim.chip.tally import Tally
 from pimsim.inference.arrays import Arrays, describe_arrays
-from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
+from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, predict
 from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
@@ -194,7 +194,7 @@ class _ProgrammedChip:
 
         def products(layer: str, x: Int[Array, "batch vector row"]) -> Array:
             own, plan = self.quantized.layers[layer], self.plans[layer]
-            y, self.tallies[layer] = product(self.core, plan, own, x, names, key=self.key)
+            y, self.tallies[layer] = play(self.core, plan, own, x, names, key=self.key)
             if plan.engine != "folded":
                 some = slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
                 vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
@@ -229,7 +229,7 @@ def _deviation(
     exact = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
     names, one = jnp.arange(len(x)), plan._replace(copies=1)
     errors = [
-        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)[0]) - np.asarray(exact)
+        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(exact)
         for engine in ("statistical", "bit_true")
     ]
     ours, theirs = (float(np.sqrt(np.mean(np.square(error)))) for error in errors)
