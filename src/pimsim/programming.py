@@ -14,7 +14,7 @@ from pimsim.units import Counts, Energies, Energy, Ratios, Time, Times
 
 @dataclass(frozen=True)
 class ProgrammingReport:
-    """All copies of all matrices, written once; NaN is what nobody states."""
+    """All copies of all matrices, written once; NaN is what nobody states, or knows without data."""
 
     matrix: Shaped[np.ndarray, " matrix"]
     cells: Int[np.ndarray, " matrix"]

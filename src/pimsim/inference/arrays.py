@@ -20,7 +20,7 @@ class Arrays:
     cells: Int[np.ndarray, " matrix"]
     """Of one copy."""
     pulses: Counts[np.ndarray, "trial matrix"]
-    """That a cell took, on average."""
+    """That a cell took, on average; NaN where write and verify decides and no data ran."""
     unconverged: Ratios[np.ndarray, "trial matrix"]
     """Share of the cells that ended outside the tolerance of write and verify; NaN where nothing verifies."""
     mean_ir_drop: Ratios[np.ndarray, "trial matrix"]
@@ -45,15 +45,14 @@ def describe_arrays(
     """
     names = placement.matrix.tolist()
     cells = [sum(core.cells(rows, cols) for _, rows, _, cols in placement.blocks(name)) for name in names]
-    missed_unseen = 0.0 if core.device.verification else float("nan")
+    verified, exact, unknown = core.device.verification is not None, core.device.is_exact, float("nan")
 
     def table(entry: str, unseen: float, whole: Sequence[int]) -> np.ndarray:
         def share(value: Array | None, of: int) -> float:
             return unseen if value is None else float(value) / of
 
-        values = [
-            [share(getattr(tally[n], entry), of) for n, of in zip(names, whole, strict=True)] for tally in tallies
-        ]
+        pairs = list(zip(names, whole, strict=True))
+        values = [[share(getattr(tally.get(name, Tally()), entry), of) for name, of in pairs] for tally in tallies]
         return np.broadcast_to(values, (trials, len(names))).copy()
 
     one = [1] * len(names)
@@ -61,8 +60,13 @@ def describe_arrays(
     return Arrays(
         matrix=placement.matrix,
         cells=np.array(cells),
-        pulses=table("pulses", 1.0, cells),
-        unconverged=table("unconverged", missed_unseen, cells),
+        pulses=table("pulses", unknown if verified and not exact else 1.0, cells),
+        unconverged=table("unconverged", 0.0 if verified and exact else unknown, cells),
         mean_ir_drop=table("mean_loss", 0.0, one),
         worst_ir_drop=table("worst_loss", 0.0, one),
     )
+
+
+def unseen_arrays(core: CrossbarCore, placement: Placement) -> Arrays:
+    """What is known of arrays that nobody programmed, because no data ran."""
+    return describe_arrays(core, placement, [{}], 1)
