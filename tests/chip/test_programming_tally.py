@@ -106,8 +106,7 @@ def placement():
 
 class TestReport:
     def report(self, placement, device, pulses):
-        n = len(placement.matrix)
-        zero, cells = np.zeros((2, n)), np.arange(1, n + 1) * 1000
+        zero, cells = np.zeros(pulses.shape), 1000 * np.arange(1, 4)
         return charge_programming(device, placement, Arrays(placement.matrix, cells, pulses, zero, zero, zero))
 
     def test_energy_and_time_are_pulses_times_what_one_takes(self, placement):
