@@ -11,7 +11,7 @@ from pimsim import load_chip, load_device
 from pimsim.chip import Offset
 from pimsim.circuits import Wires, solve_nodes
 from pimsim.devices import AbstractWrapper, Ideal, NonNegative, Pulse, Reram, StuckAt, WriteVerify
-from pimsim.inference import Arrays
+from pimsim.inference import Arrays, unseen_arrays
 from pimsim.mapping import place
 from pimsim.network.zoo import load_topology
 from pimsim.numerics import fold
@@ -128,6 +128,15 @@ class TestReport:
         some = self.report(placement, Ideal(0.0, G_MAX, pulse=Pulse(width=1e-6)), pulses)
         assert np.isnan(some.total_energy)
         assert some.total_time == pytest.approx(18000e-6)
+
+    @pytest.mark.parametrize(
+        ("device", "pulses", "missed"),
+        [(NOISY, 1, np.nan), (WriteVerify(IDEAL, 0.0, 3), 1, 0), (WriteVerify(NOISY, 1e-6, 3), np.nan, np.nan)],
+    )
+    def test_without_data_only_what_is_certain_is_told(self, placement, device, pulses, missed):
+        arrays = unseen_arrays(make_core(device=device), placement)
+        np.testing.assert_array_equal(arrays.pulses, np.full((1, 3), float(pulses)))
+        np.testing.assert_array_equal(arrays.unconverged, np.full((1, 3), float(missed)))
 
     def test_a_pulse_is_read_and_written_as_it_is(self):
         """An optional quantity wants its unit like any other, and what is not stated stays so."""
