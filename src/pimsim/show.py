@@ -74,8 +74,8 @@ def show_component(circuit: AbstractCircuit, name: str, stated: Mapping[str, str
 def show_device(device: AbstractDevice, name: str, stated: Mapping[str, str]) -> Shown:
     """A cell's numbers, and the levels that programming many of them ends at."""
     data, levels = to_data(device), level_moments(device)
-    flat = flatten(data).items()
-    values = {path: value if len(value) <= LONGEST_VALUE else f"{value[:LONGEST_VALUE]} …" for path, value in flat}
+    flat = {path: "not stated" if value == "None" else value for path, value in flatten(data).items()}
+    values = {path: text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …" for path, text in flat.items()}
     title = titled(name, device.description)
     tables = lambda: Group(value_table(title, values), level_table(levels), source_table(stated))  # noqa: E731
     return data | {"levels": levels, "sources": stated}, tables

@@ -8,12 +8,13 @@ import jax
 from pimsim.accounting import account
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
-from pimsim.inference import Inference, Progress, infer
+from pimsim.inference import Inference, Progress, infer, unseen_arrays
 from pimsim.mapping import Placement, place
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
 from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
+from pimsim.programming import charge_programming
 from pimsim.results import Result, Stages, record_provenance, record_specification
 from pimsim.schedule import schedule, traffic
 
@@ -48,6 +49,9 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     timeline = schedule(ops, placement, chip, edges, signed)
     clock.lap("schedule")
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
+    programming = charge_programming(
+        chip.core.device, placement, inference.arrays if inference else unseen_arrays(chip.core, placement)
+    )
     clock.lap("account")
     return Result(
         specification=record_specification(experiment),
@@ -56,6 +60,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         placement=placement,
         timeline=timeline,
         cost=cost,
+        programming=programming,
         peak=chip.peak(),
         stages=clock.stages(),
     )

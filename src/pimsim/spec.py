@@ -82,6 +82,10 @@ def to_data(value: Any) -> Any:
 
 def _field_data(item: Any, hint: Any) -> Any:
     """A field's plain data: a quantity, or a tuple of them, with the unit that its annotation states."""
+    if item is None:
+        return None
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next((option for option in get_args(hint) if unit_of(option)), hint)
     if unit := unit_of(hint):
         return f"{float(item)!r} {unit.symbol}"
     if get_origin(hint) is tuple and (unit := unit_of(get_args(hint)[0])):
@@ -151,7 +155,8 @@ def _structure_module(kind: type) -> Any:
 
 def _structure_union(data: object, kind: Any) -> Any:
     """The first member of the union that accepts the data; where only one can be meant, its own complaint."""
-    meant = [option for option in get_args(kind) if _is_mapping(option) == isinstance(data, Mapping)]
+    options = [option for option in get_args(kind) if (option is types.NoneType) == (data is None)] or get_args(kind)
+    meant = [option for option in options if _is_mapping(option) == isinstance(data, Mapping)]
     if len(meant) == 1:
         return _CONVERTER.structure(data, meant[0])
     for option in meant:

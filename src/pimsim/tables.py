@@ -34,8 +34,10 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     ]  # fmt: skip
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
     rows.append(("replication", copies or "none", ""))
+    rows += programming_rows(summary["programming"])
     return Group(
         _facts(title, rows),
+        *([loss_table(summary["ir_drop"])] if summary["ir_drop"] else []),
         _shares("energy by component", summary["energy_by_component_J"], "J"),
         _shares("energy by layer", summary["energy_by_layer_J"], "J"),
     )
@@ -53,6 +55,39 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
         ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
     ]
+
+
+def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Cells and pulses, and of energy, time and endurance what is stated."""
+    cells, missed = programming["cells"], programming["unconverged"]
+    if programming["pulses"] is None:
+        return [("programming", f"{cells:,} cells", "once, by write and verify; pulses are counted where data runs")]
+    verified = "one pulse each, not verified" if missed is None else f"{missed:.2%} of them unconverged"
+    rows = [("programming", f"{programming['pulses']:,.0f} pulses", f"once, of {cells:,} cells; {verified}")]
+    energy, time, left = (programming[key] for key in ("energy_J", "time_s", "reprogrammings"))
+    if energy is not None:
+        note = f"as much as {programming['inferences']:,.1f} inferences"
+        rows.append(("programming, energy", format_quantity(energy, "J"), note))
+    if time is not None:
+        rows.append(("programming, time", format_quantity(time, "s"), f"{programming['parallel']:,} cells at a time"))
+    if left is not None:
+        note = f"more, of the {programming['endurance']:g} writes that a cell survives"
+        rows.append(("endurance", f"{left:,.0f} programmings", note))
+    known = (("energy", energy), ("time", time), ("endurance", left))
+    if unstated := [name for name, value in known if value is None]:
+        rows.append(("not stated", ", ".join(unstated), "of programming, by the cell's card"))
+    return rows
+
+
+def loss_table(losses: Mapping[str, Mapping[str, float]]) -> RenderableType:
+    """What wires take of the current of each layer's columns."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("mean column", "worst column"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for layer, loss in losses.items():
+        table.add_row(Text(layer), f"{loss['mean']:.2%}", f"{loss['worst']:.2%}")
+    return Group(Text("IR drop by layer: share of a column's current lost with all rows driven", style="bold"), table)
 
 
 def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> RenderableType:

@@ -1,7 +1,9 @@
 """The JSON object of a run and of a chip: stable keys, SI numbers, parts that make up their wholes."""
 
+import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from pimsim.results import chip_summary, result_summary
@@ -44,6 +46,19 @@ def test_layers_and_components_each_make_up_the_total(summary):
     assert sum(summary["energy_by_layer_J"].values()) == pytest.approx(summary["energy_J"], rel=1e-12)
     assert sum(summary["energy_by_component_J"].values()) == pytest.approx(summary["energy_J"], rel=1e-12)
     assert sum(summary["area_by_component_m2"].values()) == pytest.approx(summary["area_m2"], rel=1e-12)
+
+
+def test_programming_is_told_apart_from_an_inference(summary, result):
+    """Once, for all copies; nothing of it is in the energy of an inference, and what nobody states is null."""
+    told = summary["programming"]
+    assert keys(told) >= {"cells", "pulses", "unconverged", "energy_J", "time_s"}
+    assert told["cells"] == told["pulses"] == (result.inference.arrays.cells * result.placement.replication).sum()
+    assert [told[key] for key in ("unconverged", "energy_J", "time_s", "reprogrammings")] == [None] * 4
+    assert summary["ir_drop"] == {}
+    stated = dataclasses.replace(result.programming, energy=np.full((3, 3), 2e-6))
+    told = result_summary(dataclasses.replace(result, programming=stated))
+    assert told["energy_J"] == summary["energy_J"]
+    assert told["programming"]["inferences"] == pytest.approx(6e-6 / summary["energy_J"])
 
 
 def test_figures_that_follow_from_others_do(summary, result):

@@ -5,6 +5,7 @@ time, and the conversions are fused behind the product. Where sums are small int
 one float32 word, or through 8-bit units, exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import equinox as eqx
@@ -14,7 +15,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, UInt32
 
 from pimsim.chip.inputs import Stream, digits
-from pimsim.circuits import AbstractAdc, Dac
+from pimsim.circuits import AbstractAdc
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
 
@@ -22,6 +23,10 @@ TILE_BYTES, UNIT_TILE_BYTES = 2**20, 2**23
 """Bytes of currents between two conversions; sums that 8-bit units make quickly are worth fewer, longer steps."""
 UNIT_ROWS = 16
 """Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""
+
+
+Drive = Callable[[Array, Array], Array]
+"""What digits count as, given the noise of their drivers."""
 
 
 class Columns(eqx.Module):
@@ -99,7 +104,7 @@ def bit_true(
     reads: Reads,
     rules: Rules,
     adc: AbstractAdc,
-    dac: Dac,
+    drive: Drive,
     seed: UInt32[Array, " 2"],
 ) -> Float[Array, "vector col"]:
     """Multiply vectors by the stored matrix, one row of arrays and one read at a time.
@@ -133,7 +138,7 @@ def bit_true(
             def of_read(total: Array, read: tuple[Reads, Array]) -> tuple[Array, None]:
                 scale, order = read
                 place = _Place(names, number * len(reads.shift) + order, seed)
-                sums = _read(column, digits(vector, scale.shift, scale.mask), scale, rules, adc, dac, place, digital)
+                sums = _read(column, digits(vector, scale.shift, scale.mask), scale, rules, adc, drive, place, digital)
                 return total + scale.weight * sums.astype(jnp.float64), None
 
             return lax.scan(of_read, total, (reads, jnp.arange(len(reads.shift))))[0], None
@@ -172,13 +177,20 @@ class _Place(eqx.Module):
 
 
 def _read(
-    column: Columns, digit: Array, scale: Reads, rules: Rules, adc: AbstractAdc, dac: Dac, place: _Place, digital: type
+    column: Columns,
+    digit: Array,
+    scale: Reads,
+    rules: Rules,
+    adc: AbstractAdc,
+    drive: Drive,
+    place: _Place,
+    digital: type,
 ) -> Float[Array, "vector col"]:
     """One read of one row of arrays: product, conversions, and the shift-and-add over planes."""
     planes, cols = column.gain.shape
     row_noise = planes * cols + (0 if column.units is None else column.units.shape[1])
     if not rules.exact_dac:
-        digit = dac.voltage(digit.astype(jnp.float32)) + dac.noise * place.normal(row_noise, digit.shape[1])
+        digit = drive(digit.astype(jnp.float32), place.normal(row_noise, digit.shape[1]))
     lanes = _sums(digit, column.cells, rules)
     squares = _squares(digit, rules)
     spread = None if column.variance is None else _spread(squares, column.variance, rules)

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
+from pimsim.chip.tally import Tally
 from pimsim.circuits import AbstractCircuit, Cost
 from pimsim.circuits.adc import AdcErrors
 from pimsim.errors import SpecError
@@ -78,6 +79,7 @@ class Programmed(eqx.Module):
     """Of the converter behind each conversion, [block conversion col]."""
     patch: Float[Array, "block_row col"] | None
     """What the digital side subtracts from each weight, if it corrects any."""
+    tally: Tally
     ranges: Ranges
     rows: int = eqx.field(static=True)
     """Of the matrix; the last block may be padded."""

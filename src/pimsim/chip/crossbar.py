@@ -27,6 +27,7 @@ class Traits(NamedTuple):
     exact_cells: bool
     noisy_reads: bool
     exact_dac: bool
+    """Whether the current of a digit is that many times the current of the digit 1."""
 
 
 class CrossbarCore(AbstractCore):
@@ -95,6 +96,17 @@ class CrossbarCore(AbstractCore):
             raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
         if self.mitigation is not None:
             self.mitigation.check(self)
+        if not self.device.is_ohmic:
+            self._check_sinh()
+
+    def _check_sinh(self) -> None:
+        cell = f"{self.device.name} does not obey Ohm's law"
+        if self.wires is not None:
+            remedy = "Leave out one of the two. Both, for one array: pimsim.circuits.solve_nodes with sinh_voltage."
+            raise SpecError("wires", f"{cell}, so an array has no effective conductance", remedy)
+        if self.accumulate == "analog" and not self.drives_exactly:
+            remedy = "Convert every read (digital), or drive the rows with one bit (dac.bits)."
+            raise SpecError("accumulate", f"{cell}, so reads cannot be summed before the cells answer", remedy)
 
     def _check_slices(self) -> None:
         usual = self.encoding.widths(self.weight_bits, self.cell_bits)
@@ -138,7 +150,21 @@ class CrossbarCore(AbstractCore):
 
     @property
     def traits(self) -> Traits:
-        return Traits(self.device.is_exact and self.wires is None, self.device.has_read_noise, self.dac.is_exact)
+        return Traits(self.device.is_exact and self.wires is None, self.device.has_read_noise, self.drives_exactly)
+
+    @property
+    def drives_exactly(self) -> bool:
+        """Whether the current of a digit is that many times the current of the digit 1; one bit alone always is."""
+        return self.dac.is_exact and (self.device.is_ohmic or self.dac.bits == 1)
+
+    def drive(self, digit: Float[Array, "*n"], noise: Float[Array, "*n"] | float = 0.0) -> Float[Array, "*n"]:
+        """What digits count as: the current that they bring in any cell, where the largest digit brings itself.
+
+        `noise` is that of each driver and read, standard normal.
+        """
+        voltage = self.dac.voltage(digit) + self.dac.noise * noise
+        top = 2**self.dac.bits - 1
+        return voltage if self.device.is_ohmic else top * self.device.response(voltage / top)
 
     @property
     def is_programmed_exactly(self) -> bool:
@@ -197,6 +223,10 @@ class CrossbarCore(AbstractCore):
             key = jax.random.key(0)
         index = jnp.arange(len(x)) if index is None else index
         return matmul(leaves_to_arrays(self), self.traits, array, jnp.asarray(x), key, index)
+
+    def cells(self, rows: int, cols: int) -> int:
+        """Cells of an array of which rows × cols weights are used, with those that measure the inputs."""
+        return rows * (cols * self.planes + int(self.encoding.unit_level > 0))
 
     def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
         reads = len(self.streams(signed))

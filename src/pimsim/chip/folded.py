@@ -20,7 +20,7 @@ def folds_to_integers(
     Sums of whole numbers within a range of one code per level are their own codes, and the shift-and-add of exact codes
     telescopes to the integer product. The bound on every column follows from the levels it stores.
     """
-    exact = core.traits.exact_cells and not core.traits.noisy_reads and core.dac.is_exact and core.adc.is_exact
+    exact = core.traits.exact_cells and not core.traits.noisy_reads and core.drives_exactly and core.adc.is_exact
     if not (exact and core.adc.quantizes and ranges.unit_range):
         return False
     if core.pedestal != "reference" and not core.encoding.analog_pairs:
@@ -41,7 +41,7 @@ def folds_to_integers(
 
 def folds_to_one_matrix(core: CrossbarCore) -> bool:
     """Whether the product is linear in the programmed conductances, without conversion and without noise of reading."""
-    return not core.adc.quantizes and not core.traits.noisy_reads and core.dac.is_exact and core.adc.is_exact
+    return not core.adc.quantizes and not core.traits.noisy_reads and core.drives_exactly and core.adc.is_exact
 
 
 @eqx.filter_jit

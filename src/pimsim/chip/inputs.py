@@ -83,7 +83,7 @@ def unsigned_streams(bits: int, dac_bits: int) -> tuple[Stream, ...]:
     return tuple(Stream(sum(widths[:b]), width, 2.0 ** sum(widths[:b])) for b, width in enumerate(widths))
 
 
-def digits(code: Integer[Array, "vector row"], shift: int | Int[Array, ""], mask: int | Int[Array, ""]) -> Array:
+def digits(code: Integer[Array, "*vector row"], shift: int | Int[Array, ""], mask: int | Int[Array, ""]) -> Array:
     """The digits [vector, row] of one read, with the signs of their codes."""
     shift, mask = jnp.asarray(shift, code.dtype), jnp.asarray(mask, code.dtype)
     if jnp.issubdtype(code.dtype, jnp.unsignedinteger):

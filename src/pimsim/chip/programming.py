@@ -11,8 +11,10 @@ from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
 from pimsim.chip.repair import Repair, repair_all
+from pimsim.chip.tally import Tally
 from pimsim.circuits.adc import AdcErrors
 from pimsim.circuits.wires import with_wires
+from pimsim.devices import Written
 from pimsim.errors import SpecError
 from pimsim.numerics import fold
 
@@ -45,17 +47,22 @@ def program(
         repairs = repair_all(core, code, units, _counts(cuts, weights), keys)
         levels = repairs.levels
 
-    def one(levels: Array, key: Array) -> Array:
-        return core.device.program(core.device.target(levels, 2**core.cell_bits), key=key)
+    def one(levels: Array, key: Array) -> Written:
+        return core.device.write(core.device.target(levels, 2**core.cell_bits), key=key)
 
-    g = jax.vmap(jax.vmap(one))(levels, keys)
-    if core.wires is not None:  # read as the cells of an array without resistance that answers as this one does
-        g = with_wires(core.wires, g).astype(g.dtype)
+    done = jax.vmap(jax.vmap(one))(levels, keys)
+    seen = done.g  # with wires: the cells of an array without resistance that answers as this one does
+    if core.wires is not None:
+        seen = with_wires(core.wires, done.g)
     patch = None
-    if core.mitigation is not None and repairs is not None:
-        g = jax.vmap(jax.vmap(Repair.seen))(repairs, g)
-        if core.mitigation.correction is not None:
+    if repairs is not None:
+        done, seen = jax.tree.map(lambda cells: jax.vmap(jax.vmap(Repair.seen))(repairs, cells), (done, seen))
+        if core.mitigation is not None and core.mitigation.correction is not None:
             patch = _along_cols(repairs.patch * occupied[:, :, None, None], cols).reshape(-1, cols)
+    used = cells_in_use(core, weights.shape, cuts, occupied)
+    g, tally = seen.astype(done.g.dtype), Tally.of_writing(done.verified, used)
+    if core.wires is not None:
+        tally = tally.with_losses(done.g, seen, used)
     per_array = cuts.cols * core.planes
     gain = _along_cols(code.gain * occupied[:, :, None, None], cols)
     input_gain = _along_cols(code.input_gain * occupied[:, :, None], cols)
@@ -70,6 +77,7 @@ def program(
         bias=-bias * weights.sum(axis=0).astype(jnp.float64),
         errors=_adc_errors(core, cuts, cols, fold(key, cuts.blocks * cuts.arrays)),
         patch=patch,
+        tally=tally,
         ranges=ranges,
         rows=weights.shape[0],
         signed=signed,
@@ -96,6 +104,17 @@ def _counts(cuts: Cuts, weights: Array) -> Bool[Array, "block_row col"]:
     """Which of the weights that the arrays have room for are the matrix's."""
     row, col = jnp.arange(cuts.blocks * cuts.rows), jnp.arange(cuts.arrays * cuts.cols)
     return (row[:, None] < weights.shape[0]) & (col < weights.shape[1])
+
+
+def cells_in_use(
+    core: CrossbarCore, shape: tuple[int, ...], cuts: Cuts, occupied: Array
+) -> Bool[Array, "block array row column"]:
+    """Which cells of the physical arrays hold anything of the matrix, or measure its inputs."""
+    row = (jnp.arange(cuts.blocks * cuts.rows) < shape[0]).reshape(cuts.blocks, 1, cuts.rows, 1)
+    col = (jnp.arange(cuts.arrays * cuts.cols) < shape[1]).reshape(cuts.arrays, cuts.cols)
+    unit = jnp.ones((cuts.arrays, int(core.encoding.unit_level > 0)), bool)
+    columns = jnp.concatenate([jnp.repeat(col, core.planes, axis=1), unit], axis=1)
+    return row & columns[None, :, None] & occupied[:, :, None, None]
 
 
 def _along_cols(recipe: Array, cols: int) -> Array:

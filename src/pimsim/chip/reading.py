@@ -57,7 +57,7 @@ def matmul(
     rules, seed = rules_of(core, traits, array), key_words(key)
 
     def played(code: Int[Array, "vector row"], index: Int[Array, " vector"]) -> Float[Array, "vector col"]:
-        return bit_true(columns, code, index, reads, rules, core.adc, core.dac, seed)
+        return bit_true(columns, code, index, reads, rules, core.adc, core.drive, seed)
 
     y = over_devices(played, code, index)
     if array.ranges.uniform:  # rounded, so that no compiler may add to the product before it rounds
@@ -185,6 +185,7 @@ def column_samples(
 ) -> list[Float[np.ndarray, " n"]]:
     """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
     exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
+    drive = core.drive if core.accumulate == "digital" and not core.device.is_ohmic else lambda digit: digit
     core = replace(core, device=exact, mitigation=None)
     anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False, True)
     cuts = core.cuts(*weights.shape)
@@ -196,10 +197,10 @@ def column_samples(
     value = np.asarray(x) + (core.inputs.bias(core.input_bits) if signed else 0)
     code = value if core.accumulate == "analog" or not signed else np.asarray(core.inputs.code(x, core.input_bits))
     code = np.pad(code, ((0, 0), (0, cuts.blocks * cuts.rows - code.shape[1]))).reshape(-1, cuts.blocks, cuts.rows)
-    parts = [
-        np.einsum("nbr,brpc->pnbc", np.asarray(digits(jnp.asarray(code), s.shift, 2**s.width - 1), np.float32), cells)
+    driven = [
+        np.asarray(drive(digits(jnp.asarray(code), s.shift, 2**s.width - 1).astype(jnp.float32)))
         for s in core.conversions(signed)
     ]
-    sums = np.stack(parts, axis=1)
+    sums = np.stack([np.einsum("nbr,brpc->pnbc", x, cells) for x in driven], axis=1)
     slices = len(core.widths)
     return [sums[s::slices].ravel() for s in range(slices)]

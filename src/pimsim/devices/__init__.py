@@ -1,8 +1,9 @@
 """The cell: physics of one conductance. A class exported here is a `model` that YAML can name."""
 
-from pimsim.devices.base import AbstractDevice, AbstractWrapper, endurance_of
+from pimsim.devices.base import AbstractDevice, AbstractWrapper, endurance_of, pulse_of
 from pimsim.devices.clipping import NonNegative, WithinRange
 from pimsim.devices.compensation import DriftCompensated
+from pimsim.devices.conduction import SinhConduction
 from pimsim.devices.faults import AbstractFault, BrokenLines, StuckAnywhere, StuckAt, StuckClusters
 from pimsim.devices.fefet import Fefet
 from pimsim.devices.ideal import Ideal
@@ -15,3 +16,4 @@ from pimsim.devices.reram import LognormalReram, Reram
 from pimsim.devices.sram import SramCharge, SramCurrent
 from pimsim.devices.temperature import AtTemperature, Retention
 from pimsim.devices.verify import WriteVerify, report_programming
+from pimsim.devices.writing import Pulse, Verified, Written

@@ -17,8 +17,10 @@ class NonNegative(AbstractWrapper):
     device: AbstractDevice
     name: str = "non-negative"
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        return jnp.maximum(self.device.program(target, key=key), 0)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        return jnp.maximum(g, 0)
 
 
 class WithinRange(AbstractWrapper):
@@ -27,5 +29,7 @@ class WithinRange(AbstractWrapper):
     device: AbstractDevice
     name: str = "within-range"
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        return jnp.clip(self.device.program(target, key=key), self.g_min, self.g_max).astype(target.dtype)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        return jnp.clip(g, self.g_min, self.g_max).astype(target.dtype)

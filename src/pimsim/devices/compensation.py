@@ -22,8 +22,9 @@ class DriftCompensated(AbstractWrapper):
     device: AbstractDevice
     name: str = "drift-compensated"
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        now = self.device.program(target, key=key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
         first = self.device.fresh.program(target, key=key)
-        total = now.sum()
-        return jnp.where(total > 0, now * (first.sum() / total), now).astype(target.dtype)
+        total = g.sum()
+        return jnp.where(total > 0, g * (first.sum() / total), g).astype(target.dtype)

@@ -13,14 +13,29 @@ from jax import lax
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from pimsim.devices.base import AbstractDevice, AbstractWrapper
+from pimsim.devices.writing import Verified, Written
 from pimsim.errors import SpecError, require
 from pimsim.units import Conductances
 
 
 class AbstractFault(AbstractWrapper):
-    """Cells of which some do not hold what they are told; the others are as they would be without it."""
+    """Cells of which some do not hold what they are told; the others are as they would be without it.
+
+    The first half of a split key programs the cell within; the rest decides which cells are struck.
+    """
 
     device: AbstractVar[AbstractDevice]
+
+    def write(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Written:
+        """A broken cell is found within the tolerance at its first pulse, or gets all pulses in vain."""
+        done = self.device.write(target, key=jr.split(key)[0])
+        g = self.altered(done.g, target, key=key)
+        if done.verified is None or self.verification is None:
+            return Written(g)
+        tolerance, most = self.verification
+        struck, close = g != done.g, jnp.abs(g - target) <= tolerance
+        pulses = jnp.where(struck, jnp.where(close, 1, most), done.verified.pulses)
+        return Written(g, Verified(pulses, jnp.where(struck, close, done.verified.converged)))
 
 
 class StuckAt(AbstractFault):
@@ -43,13 +58,14 @@ class StuckAt(AbstractFault):
     def is_exact(self) -> bool:
         return self.device.is_exact and self.hrs_rate + self.lrs_rate == 0
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        cell_key, fault_key = jr.split(key)
-        healthy = self.device.program(target, key=cell_key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        _, fault_key = jr.split(key)
         fate = jr.uniform(fault_key, target.shape, target.dtype)
         stuck_low = fate < self.hrs_rate
         stuck_high = (fate >= self.hrs_rate) & (fate < self.hrs_rate + self.lrs_rate)
-        faulty = jnp.where(stuck_low, self.g_min, jnp.where(stuck_high, self.g_max, healthy))
+        faulty = jnp.where(stuck_low, self.g_min, jnp.where(stuck_high, self.g_max, g))
         return faulty.astype(target.dtype)
 
 
@@ -68,12 +84,13 @@ class StuckAnywhere(AbstractFault):
     def is_exact(self) -> bool:
         return self.device.is_exact and self.rate == 0
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        cell_key, fault_key, level_key = jr.split(key, 3)
-        healthy = self.device.program(target, key=cell_key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        _, fault_key, level_key = jr.split(key, 3)
         stuck = jr.uniform(fault_key, target.shape, target.dtype) < self.rate
         level = self.g_min + (self.g_max - self.g_min) * jr.uniform(level_key, target.shape, target.dtype)
-        return jnp.where(stuck, level, healthy).astype(target.dtype)
+        return jnp.where(stuck, level, g).astype(target.dtype)
 
 
 class StuckClusters(AbstractFault):
@@ -100,11 +117,12 @@ class StuckClusters(AbstractFault):
     def is_exact(self) -> bool:
         return self.device.is_exact and self.rate == 0
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        cell_key, fault_key = jr.split(key)
-        healthy = self.device.program(target, key=cell_key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        _, fault_key = jr.split(key)
         stuck_at = self.g_min if self.state == "hrs" else self.g_max
-        return jnp.where(self._struck(target, fault_key), stuck_at, healthy).astype(target.dtype)
+        return jnp.where(self._struck(target, fault_key), stuck_at, g).astype(target.dtype)
 
     def _struck(self, target: Conductances[Array, "*cells"], key: PRNGKeyArray) -> Bool[Array, "*cells"]:
         *outer, rows, cols = jnp.atleast_2d(target).shape
@@ -137,10 +155,11 @@ class BrokenLines(AbstractFault):
     def is_exact(self) -> bool:
         return self.device.is_exact and self.row_rate == self.col_rate == 0
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        cell_key, row_key, col_key = jr.split(key, 3)
-        healthy = self.device.program(target, key=cell_key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        _, row_key, col_key = jr.split(key, 3)
         *outer, rows, cols = jnp.atleast_2d(target).shape
         row = jr.uniform(row_key, (*outer, rows, 1), target.dtype) < self.row_rate
         col = jr.uniform(col_key, (*outer, 1, cols), target.dtype) < self.col_rate
-        return jnp.where((row | col).reshape(target.shape), 0, healthy).astype(target.dtype)
+        return jnp.where((row | col).reshape(target.shape), 0, g).astype(target.dtype)

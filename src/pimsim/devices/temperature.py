@@ -55,9 +55,10 @@ class Retention(AbstractWrapper):
         lifetime = self.retention_time * jnp.exp(self.activation_energy / BOLTZMANN_EV * colder)
         return jnp.exp(-((self.age / lifetime) ** self.stretch))
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        programmed = self.device.program(target, key=key)
-        return (self.g_min + (programmed - self.g_min) * self.kept).astype(target.dtype)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
+        return (self.g_min + (g - self.g_min) * self.kept).astype(target.dtype)
 
 
 class AtTemperature(AbstractWrapper):
@@ -87,8 +88,9 @@ class AtTemperature(AbstractWrapper):
         coefficients = self.coefficient_at_g_min, self.coefficient_at_g_max
         return self.device.is_exact and (self.temperature == self.reference_temperature or not any(coefficients))
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        g = self.device.program(target, key=key)
+    def altered(
+        self, g: Conductances[Array, "*cells"], target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
+    ) -> Conductances[Array, "*cells"]:
         place = jnp.clip((g - self.g_min) / (self.g_max - self.g_min), 0, 1)
         coefficient = self.coefficient_at_g_min + (self.coefficient_at_g_max - self.coefficient_at_g_min) * place
         return (g * (1 + coefficient * (self.temperature - self.reference_temperature))).astype(target.dtype)

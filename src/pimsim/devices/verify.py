@@ -5,10 +5,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import jax.random as jr
 from jax import lax
-from jaxtyping import Array, Bool, Int, PRNGKeyArray
+from jaxtyping import Array, Int, PRNGKeyArray
 
 from pimsim.devices.base import AbstractDevice, AbstractWrapper, endurance_of
 from pimsim.devices.faults import AbstractFault
+from pimsim.devices.writing import Verified, Written
 from pimsim.errors import SpecError, require
 from pimsim.units import Conductance, Conductances
 
@@ -41,49 +42,39 @@ class WriteVerify(AbstractWrapper):
                 raise SpecError("device", f"{type(inner).__name__} is drawn once an array, not once a pulse", remedy)
             inner = inner.device
 
-    def program(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Conductances[Array, "*cells"]:
-        return self.pulse_by_pulse(target, key=key).g
+    @property
+    def verification(self) -> tuple[Conductance | Conductances[Array, ""], int]:
+        return self.tolerance, self.pulses
 
-    def pulse_by_pulse(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> "Verified":
-        """Where the cells end, how many pulses each took, and which ended within the tolerance."""
+    def write(self, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Written:
         fresh = self.device.fresh
 
-        def pulse(index: Int[Array, ""], state: Verified) -> Verified:
+        def pulse(index: Int[Array, ""], state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+            g, pulses, converged = state
             own = jr.fold_in(key, index)
             aged = self.device.program(target, key=own)
             read = aged if fresh is self.device else fresh.program(target, key=own)
-            return Verified(
-                g=jnp.where(state.converged, state.g, aged),
-                pulses=state.pulses + ~state.converged,
-                converged=state.converged | (jnp.abs(read - target) <= self.tolerance),
-            )
+            close = jnp.abs(read - target) <= self.tolerance
+            return jnp.where(converged, g, aged), pulses + ~converged, converged | close
 
-        start = Verified(target, jnp.zeros(target.shape, jnp.int32), jnp.zeros(target.shape, bool))
-        return lax.fori_loop(0, self.pulses, pulse, start)
+        start = target, jnp.zeros(target.shape, jnp.int32), jnp.zeros(target.shape, bool)
+        g, pulses, converged = lax.fori_loop(0, self.pulses, pulse, start)
+        return Written(g, Verified(pulses, converged))
 
 
-class Verified(NamedTuple):
-    """Cells after write and verify."""
-
-    g: Conductances[Array, "*cells"]
-    pulses: Int[Array, "*cells"]
-    converged: Bool[Array, "*cells"]
-
-
-class ProgrammingReport(NamedTuple):
+class Effort(NamedTuple):
     """What programming a set of cells took."""
 
     mean_pulses: float
     converged: float
     """Share of the cells that ended within the tolerance."""
-    endurance_used: float
-    """Share of the cells' endurance that programming them once takes, on average; 0 where it is not stated."""
+    endurance_used: float | None
+    """Share of the cells' endurance that programming them once takes, on average, where it is stated."""
 
 
-def report_programming(
-    device: WriteVerify, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray
-) -> ProgrammingReport:
+def report_programming(device: WriteVerify, target: Conductances[Array, "*cells"], *, key: PRNGKeyArray) -> Effort:
     """The statistics of write and verify on these targets; with the key of `program`, of the very same cells."""
-    done = device.pulse_by_pulse(target, key=key)
+    done = device.write(target, key=key).verified
+    assert done is not None
     pulses, limit = float(done.pulses.mean()), endurance_of(device)
-    return ProgrammingReport(pulses, float(done.converged.mean()), pulses / limit if limit else 0.0)
+    return Effort(pulses, float(done.converged.mean()), pulses / limit if limit else None)

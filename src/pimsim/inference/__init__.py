@@ -1,3 +1,4 @@
 """What the chip answers."""
 
+from pimsim.inference.arrays import Arrays, unseen_arrays
 from pimsim.inference.run import Inference, Progress, infer

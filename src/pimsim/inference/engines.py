@@ -12,6 +12,7 @@ from pimsim.chip.crossbar import Traits
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.chip.programming import program
 from pimsim.chip.reading import matmul
+from pimsim.chip.tally import Tally, of_copies
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
 from pimsim.numerics import exact_product, fold, leaves_to_arrays
@@ -63,9 +64,17 @@ def product(
     image: Int[Array, " batch"], *, key: PRNGKeyArray,
 ) -> Num[Array, "batch vector col"]:  # fmt: skip
     """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
+    return play(core, plan, layer, x, image, key=key)[0]
+
+
+def play(
+    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
+    image: Int[Array, " batch"], *, key: PRNGKeyArray,
+) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
+    """`product`, and what programming a mean copy took."""
     matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
-        return exact_product(x, matrix, signed=layer.signed_input)
+        return exact_product(x, matrix, signed=layer.signed_input), Tally()
     run = _statistical if plan.engine == "statistical" else _replicated
     key = fold(key, plan.key)
     return run(leaves_to_arrays(core), core.traits, plan._replace(key=0), matrix, x, image, key, layer.signed_input)
@@ -75,21 +84,21 @@ def product(
 def _statistical(
     core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
     signed: bool,
-) -> Float[Array, "batch vector col"]:  # fmt: skip
+) -> tuple[Float[Array, "batch vector col"], Tally]:  # fmt: skip
     """Measure the moments on the first copy, and draw the errors of all from them."""
     batch, vectors, rows = x.shape
     array = program(core, matrix, core.cuts(*matrix.shape), plan.occupied, fold(key, 0), signed, plan.ranges)
     moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
     index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
     y = statistical(moments, matrix, x.reshape(-1, rows), signed, fold(key, plan.copies + 1), index)
-    return y.reshape(batch, vectors, -1)
+    return y.reshape(batch, vectors, -1), array.tally
 
 
 @eqx.filter_jit
 def _replicated(
     core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
     signed: bool,
-) -> Num[Array, "batch vector col"]:  # fmt: skip
+) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     batch, vectors, rows = x.shape
     copies, cuts = plan.copies, core.cuts(*matrix.shape)
@@ -97,14 +106,14 @@ def _replicated(
     dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
     index = (image[:, None] * vectors)[..., None] + jnp.arange(waves * copies).reshape(1, waves, copies)
 
-    def on_copy(work: tuple[Array, Array, Array]) -> Array:
+    def on_copy(work: tuple[Array, Array, Array]) -> tuple[Array, Tally]:
         copy, own, names = work
         array = program(core, matrix, cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
         own, names = own.reshape(-1, rows), names.reshape(-1)
         if plan.engine == "linear":
-            return linear(core, traits, array, own)
-        return matmul(core, traits, array, own, fold(key, copies), names)
+            return linear(core, traits, array, own), array.tally
+        return matmul(core, traits, array, own, fold(key, copies), names), array.tally
 
-    y = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0), jnp.moveaxis(index, 2, 0)))
+    y, tallies = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0), jnp.moveaxis(index, 2, 0)))
     y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
-    return y.reshape(batch, waves * copies, -1)[:, :vectors]
+    return y.reshape(batch, waves * copies, -1)[:, :vectors], of_copies(tallies)

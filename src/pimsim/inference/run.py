@@ -13,7 +13,9 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore
-from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
+from pimsim.chip.tally import Tally
+from pimsim.inference.arrays import Arrays, describe_arrays
+from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, predict
 from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
@@ -54,6 +56,7 @@ class Inference:
     statistical_deviation: Ratios[np.ndarray, " matrix"]
     """By how much the statistical engine's rms error differs from the bit-true one's on a sample, relative; 0 for
     layers that it did not compute."""
+    arrays: Arrays
 
     @property
     def engine(self) -> str:
@@ -140,6 +143,7 @@ def infer(
         signal_power=signal,
         error_power=error,
         statistical_deviation=np.array(deviation),
+        arrays=describe_arrays(core, placement, [chip.tallies for chip in chips], trials),
     )
 
 
@@ -182,6 +186,7 @@ class _ProgrammedChip:
         self.quantized, self.core, self.plans, self.key = quantized, core, plans, key
         self.classes: list[Int[np.ndarray, " sample"]] = []
         self.powers = {name: np.zeros(3) for name in plans}
+        self.tallies = {name: Tally() for name in plans}
 
     def classify(self, images: Images, first: int) -> None:
         """Add the classes of images that are called `first`, first + 1, …"""
@@ -189,7 +194,7 @@ class _ProgrammedChip:
 
         def products(layer: str, x: Int[Array, "batch vector row"]) -> Array:
             own, plan = self.quantized.layers[layer], self.plans[layer]
-            y = product(self.core, plan, own, x, names, key=self.key)
+            y, self.tallies[layer] = play(self.core, plan, own, x, names, key=self.key)
             if plan.engine != "folded":
                 some = slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
                 vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]

@@ -17,6 +17,7 @@ from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Placement
+from pimsim.programming import ProgrammingReport
 from pimsim.schedule import Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
@@ -74,6 +75,7 @@ class Result:
     placement: Placement
     timeline: Timeline
     cost: CostReport
+    programming: ProgrammingReport
     peak: Peak
     stages: Stages
 

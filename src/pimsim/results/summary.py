@@ -1,5 +1,6 @@
 """A result for people and for scripts: one JSON object with stable keys."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,9 @@ import numpy as np
 from pimsim.chip import Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
+from pimsim.programming import ProgrammingReport
 from pimsim.results.record import Result
+from pimsim.units import Energy
 
 ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_interval", "trials", "samples")
 
@@ -38,6 +41,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "area_by_component_m2": cost.area_by_component(),
         "events": cost.events(),
         "peak": peak_summary(result.peak),
+        "programming": programming_summary(result.programming, cost.total_energy),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
     }
@@ -47,7 +51,7 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
     """What the chip computed; null where no data ran."""
     accuracy = dict.fromkeys(ACCURACY)
     if inference is None:
-        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}}
+        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
     accuracy |= {
         "float": inference.float_accuracy,
         "quantized": inference.quantized_accuracy,
@@ -65,7 +69,23 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
             name: float(value) if np.isfinite(value) else None
             for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
         },
+        "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
     }
+
+
+def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> dict[str, Any]:
+    """What writing the chip once takes; null is what nobody states, or, for `unconverged`, nobody verifies."""
+    figures = {
+        "pulses": report.total_pulses,
+        "unconverged": report.total_unconverged,
+        "energy_J": report.total_energy,
+        "time_s": report.total_time,
+        "inferences": report.total_energy / inference_energy,
+        "endurance": report.endurance,
+        "reprogrammings": report.reprogrammings,
+    }
+    stated = {key: None if math.isnan(value) else value for key, value in figures.items()}
+    return {"cells": report.total_cells, "parallel": report.parallel} | stated
 
 
 def chip_summary(chip: Chip) -> dict[str, Any]:
