@@ -1,6 +1,6 @@
 """Accuracy of LeNet-5 on ISAAC against the programming error of its cells.
 
-    python examples/programming_noise.py [--samples 1000] [--trials 10] [--figure programming_noise.png]
+    python examples/programming_noise.py [--samples 1000] [--trials 5] [--figure programming_noise.png]
 
 Prints a table: the error in percent of the largest conductance, the mean accuracy of the programmed chips, and their
 spread.
@@ -14,7 +14,7 @@ import pimsim
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--samples", type=int, default=1000, help="test images")
-    parser.add_argument("--trials", type=int, default=10, help="chips programmed")
+    parser.add_argument("--trials", type=int, default=5, help="chips programmed")
     parser.add_argument(
         "--percent", type=float, nargs="+", default=[0, 2, 5, 10, 20], help="of the largest conductance"
     )

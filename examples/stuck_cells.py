@@ -1,6 +1,6 @@
 """Accuracy of a small network against the share of stuck cells, without and with repair of the arrays.
 
-    python examples/stuck_cells.py [--samples 500] [--trials 5] [--percent 1 3 10.79] [--figure stuck_cells.png]
+    python examples/stuck_cells.py [--samples 250] [--trials 3] [--percent 3 10.79] [--figure stuck_cells.png]
                                    [--encodings differential offset] [--repairs none spares rows retarget …]
 
 Prints a table: the share of stuck cells, five in the high-resistance state for each in the low-resistance one as in the
@@ -33,9 +33,9 @@ HRS_SHARE = 0.0904 / (0.0904 + 0.0175)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--samples", type=int, default=500, help="test images")
-    parser.add_argument("--trials", type=int, default=5, help="chips programmed")
-    parser.add_argument("--percent", type=float, nargs="+", default=[1, 3, 10.79], help="of cells are stuck")
+    parser.add_argument("--samples", type=int, default=250, help="test images")
+    parser.add_argument("--trials", type=int, default=3, help="chips programmed")
+    parser.add_argument("--percent", type=float, nargs="+", default=[3, 10.79], help="of cells are stuck")
     parser.add_argument("--encodings", nargs="+", default=["differential"], choices=ENCODINGS)
     parser.add_argument("--repairs", nargs="+", default=list(REPAIRS), choices=REPAIRS)
     parser.add_argument("--figure", help="draw it into this file")

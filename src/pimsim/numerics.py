@@ -45,8 +45,9 @@ def integer_product(
     of_chunk = _by_halves(w, signed) if has_matrix_units() else _by_doubles(w)
 
     def chunked(vectors: Int[Array, "vector row"]) -> Int[Array, "vector col"]:
-        chunk = max(1, min(CHUNK_VECTORS, len(vectors)))
-        chunks = jnp.pad(vectors, ((0, -len(vectors) % chunk), (0, 0))).reshape(-1, chunk, rows)
+        if len(vectors) <= CHUNK_VECTORS:
+            return of_chunk(vectors)
+        chunks = jnp.pad(vectors, ((0, -len(vectors) % CHUNK_VECTORS), (0, 0))).reshape(-1, CHUNK_VECTORS, rows)
         return lax.map(of_chunk, chunks).reshape(-1, cols)[: len(vectors)]
 
     return over_devices(chunked, x.reshape(-1, rows)).reshape(*x.shape[:-1], cols)

@@ -1,5 +1,6 @@
 """What the chip answers: a quantized network, its products played by programmed arrays."""
 
+import math
 import os
 import threading
 from collections.abc import Callable
@@ -107,6 +108,7 @@ def infer(
     `calibration` images set the full scale of converters that are calibrated. Cells that hit their targets, read
     without noise by exact converters, make every trial the same: one is computed and stands for all.
     """
+    batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
     plans = plan_layers(quantized, placement, core, engine, calibration)
     distinct = trials if core.is_random else 1
     float_class = predict(quantized.network.forward, images, batch)
