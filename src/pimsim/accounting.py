@@ -10,8 +10,8 @@ from jaxtyping import Float, Shaped
 
 from pimsim.chip import Chip, Line
 from pimsim.errors import SpecError
-from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, Op, VectorOp, without_products
+from pimsim.mapping import Placement, product
+from pimsim.network.ops import Op, ProductOp, VectorOp
 from pimsim.schedule import Edge, Timeline
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Areas, Counts, Energies, Energy, Power, Powers, Time
@@ -83,7 +83,7 @@ def account(
 
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
-    ops, bill = without_products(ops), chip.bill()
+    bill = chip.bill()
     events = [layer_events(op, placement, chip, edges, signed) for op in ops]
     names = [line.event for line in bill if line.event]
     if unpaid := {name for counts in events for name in counts} - set(names):
@@ -167,7 +167,7 @@ def by_line(values: Sequence[Any]) -> Float[np.ndarray, "component variant"]:
 
 
 def layer_events(
-    op: MatrixOp | VectorOp, placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
+    op: Op, placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
 ) -> dict[str, float]:
     """Every event of one layer in one inference: in its arrays, around them, and on its inputs' way to it."""
     bits, total = chip.core.input_bits, defaultdict(float)
@@ -182,6 +182,9 @@ def layer_events(
             happens(chip.tile.arrival_events(edge.values * edge.copies, bits))
     if isinstance(op, VectorOp):
         happens(chip.tile.vector_events(op.kind, op.values, op.operands))
+        return total
+    if isinstance(op, ProductOp):
+        happens(chip.tile.product_events(product(op), bits))
         return total
     blocks = placement.blocks(op.layer)
     partial_sums = sum(cols for *_, cols in blocks)

@@ -8,5 +8,6 @@ from pimsim.chip.full_scale import AbstractFullScale, Calibrated, Fixed, Lossles
 from pimsim.chip.inputs import AbstractInputs, OffsetInputs, SignMagnitudeInputs, TwosComplementInputs
 from pimsim.chip.interconnect import Link, Router
 from pimsim.chip.mitigation import DigitalCorrection, Mitigation, RowAssignment
+from pimsim.chip.products import AbstractProducts, DigitalProducts, Pace, Product, RewrittenArrays
 from pimsim.chip.tile import Tile
 from pimsim.chip.vary import vary

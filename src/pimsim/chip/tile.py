@@ -2,6 +2,7 @@
 
 from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
+from pimsim.chip.products import AbstractProducts, Pace, Product
 from pimsim.circuits import AbstractBuffer, AbstractUnit
 from pimsim.errors import require
 from pimsim.spec import AbstractSpec
@@ -23,6 +24,8 @@ class Tile(AbstractSpec):
     output_register: AbstractUnit
     """Its event is one finished result."""
     router: Router
+    products: AbstractProducts | None = None
+    """What multiplies two results of the network; None where nothing can."""
 
     def __check_init__(self):
         require("cores", self.cores, 1, 4096)
@@ -51,13 +54,28 @@ class Tile(AbstractSpec):
             "reshape": {},
         }[kind]
 
+    def product_events(self, product: Product, bits: int) -> dict[str, float]:
+        """What a product of two results takes, in the units and around them. The tile has `products`."""
+        assert self.products is not None
+        results, reads = product.heads * product.m * product.n, self.products.reads(product)
+        around = {"buffer_bit": bits * reads, "bus_bit": bits * (reads + results), "result": results}
+        return self.products.events(product, bits) | {name: float(count) for name, count in around.items()}
+
+    def product_pace(self, product: Product, tiles: float, bits: int) -> Pace:
+        """The time of a product on so many tiles, or parts of them: of the units, or of the buffers that feed them."""
+        assert self.products is not None
+        pace, buffer = self.products.pace(product, tiles), self.buffer.cost()
+        bit_time = float(buffer.energy / buffer.power) if buffer.power else 0.0
+        feeding = bits * self.products.reads(product) / product.m * bit_time / tiles
+        return pace._replace(each=max(pace.each, feeding))
+
     def arrival_events(self, values: int, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""
         return {"buffer_bit": float(values * bits)}
 
     def bill(self, core: AbstractCore) -> list[Line]:
         """The components of one tile; a shared router counts by its share."""
-        return [line._replace(number=line.number * self.cores) for line in core.bill()] + [
+        lines = [line._replace(number=line.number * self.cores) for line in core.bill()] + [
             charge("buffer", "buffer_bit", 1, self.buffer),
             charge("bus", "bus_bit", self.bus.number, self.bus),
             charge("activation", "activation", self.activation.number, self.activation),
@@ -66,3 +84,4 @@ class Tile(AbstractSpec):
             charge("result_register", "result", self.output_register.number, self.output_register),
             charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
         ]
+        return lines if self.products is None else lines + self.products.bill()

@@ -17,6 +17,9 @@ DECISIVE = {
     "core.dac.bits": "how many reads a vector takes",
     "tile.router.flit_bits": "how many flits a vector is",
     "tile.router.shared_by": "how many tiles there are",
+    "tile.products.mac.rate": "how long products of results take",
+    "tile.products.mac.number": "how long products of results take",
+    "tile.products.array.number": "how long products of results take",
     "link.bandwidth": "when vectors arrive from other chips",
 }
 """Parameters of components that decide more than what an event costs."""

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int, Shaped
 from pimsim.chip import Chip, Cuts
 from pimsim.errors import NetworkError
 from pimsim.mapping.replication import Replicate, replication
-from pimsim.network.ops import MatrixOp, Op, without_products
+from pimsim.network.ops import MatrixOp, Op, ProductOp
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,13 @@ def place(ops: Sequence[Op], chip: Chip, replicate: Replicate = "balance") -> Pl
     replicates within those chips, while counts given by layer may add chips. A layer of several matrices has a replica
     for each, and as many again for each further copy: vector v passes replica v mod their number.
     """
-    matrices = [op for op in without_products(ops) if isinstance(op, MatrixOp)]
+    matrices = [op for op in ops if isinstance(op, MatrixOp)]
+    dynamic = [op.layer for op in ops if isinstance(op, ProductOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
+    if dynamic and chip.tile.products is None:
+        remedy = "Choose a chip with `tile.products`, such as isaac-ce-attention."
+        raise NetworkError(dynamic[0], f"has dynamic products, which {chip.name} has no unit for", remedy)
     cuts = {op.layer: chip.core.cuts(op.rows, op.cols) for op in matrices}
     tables = [block_table(op, cuts[op.layer]) for op in matrices]
     arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}

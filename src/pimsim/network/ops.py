@@ -6,14 +6,11 @@ on its vector v when the producers' vectors that v needs have arrived.
 """
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
 from jaxtyping import Int, Int32
-
-from pimsim.errors import NetworkError
 
 Shape = tuple[int, ...]
 """The shape of one image's tensor, without the batch: (height, width, channels), (tokens, n) or (n,)."""
@@ -134,11 +131,3 @@ def read_only(need: Int32[np.ndarray, " vector"]) -> Int32[np.ndarray, " vector"
     """The array, which operations share, closed to writing."""
     need.flags.writeable = False
     return need
-
-
-def without_products(ops: Sequence[Op]) -> list[MatrixOp | VectorOp]:
-    """The operations, for hardware that multiplies by stored matrices only; NetworkError names what it cannot do."""
-    for op in ops:
-        if isinstance(op, ProductOp):
-            raise NetworkError(op.layer, "has dynamic products, which this chip has no unit for")
-    return [op for op in ops if not isinstance(op, ProductOp)]

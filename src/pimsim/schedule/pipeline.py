@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Int, Real, Shaped
 
 from pimsim.chip import Chip
-from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, Op, without_products
+from pimsim.mapping import Placement, product, product_shares
+from pimsim.network.ops import MatrixOp, Op, ProductOp
 from pimsim.schedule.traffic import Edge
 from pimsim.units import Time, Times
 
@@ -27,7 +27,8 @@ class Timeline:
     finish: Times[np.ndarray, " layer"]
     """Of its last."""
     busy: Times[np.ndarray, " layer"]
-    """How long one inference keeps the layer's busiest copy; 0 for layers without a matrix."""
+    """How long one inference keeps the layer's busiest copy; of a product of results, its units. 0 for other
+    layers."""
     latency: Time
     interval: Time
     bottleneck: str
@@ -47,26 +48,31 @@ def schedule(
 
     Vector v runs on copy v mod R; in a recurrent layer it waits for the one before to leave the matrix. Results are
     delivered in raster order: a vector has arrived when all before it have. Digital units keep pace with the arrays and
-    add no cycle of their own. What crosses chips waits for the links, which each tensor has to itself on its way; the
-    interval is no shorter than all of them together take.
+    add no cycle of their own; the vectors of a product of two results follow one another at the pace of the units that
+    multiply them. What crosses chips waits for the links, which each tensor has to itself on its way; the interval is
+    no shorter than all of them together take.
     """
     cycle = chip.core.cycle
     crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
-    ops = without_products(ops)
+    shares = product_shares(ops, placement)
     arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
     spans, busy = [], []
     for op in ops:
         sources = [transfer(arrived[name], crossing.get((name, op.layer), 0.0), chip) for name in op.inputs]
         ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)
-        depth = load = 0
-        begin = ready
+        load, begin, finished = 0, ready, ready
         if isinstance(op, MatrixOp):
             latency = chip.core.latency(signed=signed[op.layer])
             copies = placement.copies(op.layer)
             begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
-            depth, load = latency.depth, -(-op.vectors // copies) * latency.interval
-        arrived[op.layer] = np.maximum.accumulate(begin + depth)
-        spans.append((int(begin.min()), int((begin + depth).max())))
+            finished, load = begin + latency.depth, -(-op.vectors // copies) * latency.interval
+        elif isinstance(op, ProductOp):
+            pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
+            written = sources[1][op.need[1]] + math.ceil(pace.setup / cycle - ROUNDING)
+            finished = following(np.maximum(ready, written), pace.each / cycle)
+            load = math.ceil(pace.busy(product(op)) / cycle - ROUNDING)
+        arrived[op.layer] = np.maximum.accumulate(finished)
+        spans.append((int(begin.min()), int(finished.max())))
         busy.append(load)
     link = link_cycles(edges, chip)
     interval = max(*busy, link, 1)
@@ -98,10 +104,14 @@ def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> I
 
     Several vectors share a cycle where they are short: each takes its part of the link's time, to the bit.
     """
-    each = bits / len(finished) / chip.link.bandwidth / chip.core.cycle
-    place = np.arange(len(finished))
-    arrival = np.maximum.accumulate(finished - each * place) + each * (place + 1)
-    return np.ceil(arrival - ROUNDING).astype(int)
+    return following(finished, bits / len(finished) / chip.link.bandwidth / chip.core.cycle)
+
+
+def following(ready: Real[np.ndarray, " vector"], each: float) -> Int[np.ndarray, " vector"]:
+    """When vectors are done that take `each` cycles, or a part of one, and follow one another."""
+    place = np.arange(len(ready))
+    done = np.maximum.accumulate(ready - each * place) + each * (place + 1)
+    return np.ceil(done - ROUNDING).astype(int)
 
 
 def link_cycles(edges: Sequence[Edge], chip: Chip) -> int:

@@ -7,11 +7,8 @@ import numpy as np
 from jaxtyping import Int
 
 from pimsim.chip import Chip
-from pimsim.mapping import Placement
-from pimsim.network.ops import MatrixOp, Op, without_products
-
-IO_TILE = 0
-"""The tile at whose router images enter."""
+from pimsim.mapping import Placement, locations
+from pimsim.network.ops import MatrixOp, Op
 
 
 @dataclass(frozen=True)
@@ -31,18 +28,16 @@ class Edge:
 def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
     """Every tensor that moves, with XY-routed distances.
 
-    Element-wise and pooling layers work where their first input lies. Each tile that holds part of a layer receives
-    all of the layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit.
-    What a recurrent layer gives back to itself travels likewise.
+    Layers without a matrix work where their first input lies. Each tile that works for a layer receives all of the
+    layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit. What a
+    recurrent layer gives back to itself travels likewise.
     """
-    where = {"input": np.array([IO_TILE])}
+    where = locations(ops, placement)
     values = {"input": image_values}
     edges = []
-    for op in without_products(ops):
-        is_matrix = isinstance(op, MatrixOp)
-        where[op.layer] = placement.tiles(op.layer) if is_matrix else where[op.inputs[0]]
+    for op in ops:
         values[op.layer] = op.vectors * op.width
-        travelling = op.inputs if is_matrix else op.inputs[1:]
+        travelling = op.inputs if isinstance(op, MatrixOp) else op.inputs[1:]
         edges += [
             _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
         ]
