@@ -1,7 +1,7 @@
 """One experiment: a network, its data, a chip, and how the one is put on the other."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +15,9 @@ from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Replicate
+from pimsim.mapping import Budget, Overflow, Placement, Replicate, place
 from pimsim.network.datasets import Dataset
+from pimsim.network.ops import Op
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
@@ -42,6 +43,13 @@ class MappingPlan(AbstractSpec):
     """How matrices are put into arrays."""
 
     replicate: Replicate = "balance"
+    budget: Budget | None = None
+    """What the copies may take, instead of the chips that one copy of each matrix needs."""
+    overflow: Overflow = "spread"
+
+    def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
+        """The matrices of a network in the arrays of a chip, as planned."""
+        return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow)
 
 
 class Experiment(AbstractSpec):

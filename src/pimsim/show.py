@@ -25,7 +25,6 @@ from pimsim.experiment import (
     load_experiment,
     parse_experiment,
 )
-from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.results import chip_summary, read_result, result_summary
@@ -177,7 +176,7 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_placement(experiment: Experiment) -> None:
-    place(load_topology(experiment.network).ops(), experiment.chip, experiment.mapping.replicate)
+    experiment.mapping.place(load_topology(experiment.network).ops(), experiment.chip)
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from pimsim.accounting import account
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement, place
+from pimsim.mapping import Placement
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
 from pimsim.network.quantize import QuantizedNetwork, quantize
@@ -40,7 +40,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         clock.lap("load")
 
     ops = network.ops()
-    placement = place(ops, chip, experiment.mapping.replicate)
+    placement = experiment.mapping.place(ops, chip)
     clock.lap("place")
     if quantized and data:
         inference = _infer(experiment, quantized, placement, data, progress)

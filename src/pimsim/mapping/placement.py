@@ -8,6 +8,7 @@ from jaxtyping import Bool, Int, Shaped
 
 from pimsim.chip import Chip, Cuts
 from pimsim.errors import NetworkError
+from pimsim.mapping.budget import Budget, Overflow, capacity, require_capacity
 from pimsim.mapping.replication import Replicate, replication
 from pimsim.network.ops import MatrixOp, Op, ProductOp
 
@@ -63,12 +64,20 @@ class Placement:
         return int(np.flatnonzero(self.matrix == layer)[0])
 
 
-def place(ops: Sequence[Op], chip: Chip, replicate: Replicate = "balance") -> Placement:
+def place(
+    ops: Sequence[Op],
+    chip: Chip,
+    replicate: Replicate = "balance",
+    *,
+    budget: Budget | None = None,
+    overflow: Overflow = "spread",
+) -> Placement:
     """Cut every matrix into the fewest arrays and fill tiles in the network's order, one replica after the other.
 
-    A network that needs more arrays than a chip has takes as many chips as one copy of it needs; `balance` then
-    replicates within those chips, while counts given by layer may add chips. A layer of several matrices has a replica
-    for each, and as many again for each further copy: vector v passes replica v mod their number.
+    A network that needs more arrays than a chip has takes as many chips as one copy of it needs, unless `overflow`
+    refuses; `balance` then replicates within those chips, or within a budget, while counts given by layer may add
+    chips. A layer of several matrices has a replica for each, and as many again for each further copy: vector v passes
+    replica v mod their number. Raises CapacityError where arrays are lacking.
     """
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     dynamic = [op.layer for op in ops if isinstance(op, ProductOp)]
@@ -80,8 +89,11 @@ def place(ops: Sequence[Op], chip: Chip, replicate: Replicate = "balance") -> Pl
     cuts = {op.layer: chip.core.cuts(op.rows, op.cols) for op in matrices}
     tables = [block_table(op, cuts[op.layer]) for op in matrices]
     arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}
-    budget = chip.arrays * -(-sum(arrays.values()) // chip.arrays)
-    copies = replication(matrices, replicate, arrays, budget)
+    limit = capacity(sum(arrays.values()), chip, budget, overflow)
+    copies = replication(matrices, replicate, arrays, limit)
+    if budget is not None or overflow == "refuse":
+        asked = sum(copies[op.layer] * len(table) for op, table in zip(matrices, tables, strict=True))
+        require_capacity("mapping.replicate", asked, limit)
     rows = []
     for index, (op, table) in enumerate(zip(matrices, tables, strict=True)):
         replica = np.repeat(np.arange(copies[op.layer]), len(table))
