@@ -191,6 +191,9 @@ def layer_events(
     happens(chip.tile.matrix_events(op.rows, op.cols, partial_sums, bits), op.vectors)
     for (rows, cols), count in Counter((rows, cols) for _, rows, _, cols in blocks).items():
         happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors * count)
+    if placement.rounds > 1:
+        cells = sum(chip.core.cells(rows, cols) for _, rows, _, cols in blocks) * placement.copies(op.layer)
+        happens({"cell_write": float(cells * chip.core.pulses_per_cell)})
     return total
 
 

@@ -31,6 +31,8 @@ class ProgrammingReport:
     """Cells pulsed at a time."""
     endurance: float
     """Writes that a cell survives."""
+    lifetime: float
+    """Inferences until cells wear out that are rewritten in each (`mapping.overflow: reload`); NaN where none are."""
 
     @property
     def total_cells(self) -> int:
@@ -81,4 +83,12 @@ def charge_programming(device: AbstractDevice, placement: Placement, arrays: Arr
         pulse_width=width,
         parallel=pulse.parallel,
         endurance=math.nan if endurance is None else endurance,
+        lifetime=math.nan if endurance is None else lifetime(endurance, device, placement),
     )
+
+
+def lifetime(endurance: float, device: AbstractDevice, placement: Placement) -> float:
+    """Inferences until the cells wear out that every round writes, each with as many pulses as verifying allows."""
+    if placement.rounds == 1:
+        return math.nan
+    return endurance // (placement.rounds * (1 if device.verification is None else device.verification[1]))

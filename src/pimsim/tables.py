@@ -60,8 +60,11 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """Cells and pulses, and of energy, time and endurance what is stated."""
     cells, missed = programming["cells"], programming["unconverged"]
+    worn = programming["lifetime_inferences"]
+    wear = [] if worn is None else [("wears out", f"after {worn:,.0f} inferences", "each of them rewrites the arrays")]
     if programming["pulses"] is None:
-        return [("programming", f"{cells:,} cells", "once, by write and verify; pulses are counted where data runs")]
+        known = "once, by write and verify; pulses are counted where data runs"
+        return [("programming", f"{cells:,} cells", known), *wear]
     verified = "one pulse each, not verified" if missed is None else f"{missed:.2%} of them unconverged"
     rows = [("programming", f"{programming['pulses']:,.0f} pulses", f"once, of {cells:,} cells; {verified}")]
     energy, time, left = (programming[key] for key in ("energy_J", "time_s", "reprogrammings"))
@@ -76,7 +79,7 @@ def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str
     known = (("energy", energy), ("time", time), ("endurance", left))
     if unstated := [name for name, value in known if value is None]:
         rows.append(("not stated", ", ".join(unstated), "of programming, by the cell's card"))
-    return rows
+    return rows + wear
 
 
 def loss_table(losses: Mapping[str, Mapping[str, float]]) -> RenderableType:

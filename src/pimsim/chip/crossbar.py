@@ -14,8 +14,8 @@ from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
 from pimsim.chip.mitigation import Mitigation
-from pimsim.circuits import AbstractAdc, AbstractUnit, Dac, Wires
-from pimsim.devices import AbstractDevice
+from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
+from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError, require
 from pimsim.numerics import leaves_to_arrays
 from pimsim.units import Time
@@ -228,6 +228,25 @@ class CrossbarCore(AbstractCore):
         """Cells of an array of which rows × cols weights are used, with those that measure the inputs."""
         return rows * (cols * self.planes + int(self.encoding.unit_level > 0))
 
+    def rewriting(self, cells: int) -> Time:
+        """The time in which so many cells of a chip are written anew, as many at a time as the device states.
+
+        Raises SpecError where the device does not state what writing takes.
+        """
+        pulse = pulse_of(self.device)
+        for field in ("energy", "width"):
+            if getattr(pulse, field) is None:
+                remedy = f"State it: core.device.pulse.{field}, or choose another cell."
+                raise SpecError(f"core.device.pulse.{field}", "is not stated, so arrays cannot be rewritten", remedy)
+        assert pulse.width is not None
+        return cells * self.pulses_per_cell * pulse.width / pulse.parallel
+
+    @property
+    def pulses_per_cell(self) -> int:
+        """Pulses that writing a cell takes, at most: those of write and verify are counted only where data run."""
+        verified = self.device.verification
+        return 1 if verified is None else verified[1]
+
     def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
         reads = len(self.streams(signed))
         extra = int(self.encoding.unit_level > 0)
@@ -271,6 +290,8 @@ class CrossbarCore(AbstractCore):
             charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
             charge("output_register", "result_update", self.output_register.number, self.output_register),
         ]
+        if (energy := pulse_of(self.device).energy) is not None:
+            lines.append(Line("cell_write", "cell_write", self.arrays, Cost(energy=energy)))
         if self.word_line is not None:
             lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
         if self.bit_line is not None:

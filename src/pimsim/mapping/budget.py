@@ -8,8 +8,9 @@ from pimsim.errors import CapacityError, SpecError, require, require_positive
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Power
 
-Overflow = Literal["spread", "refuse"]
-"""What becomes of a network of which one copy does not fit a chip: as many chips as it needs, or an error."""
+Overflow = Literal["spread", "reload", "refuse"]
+"""What becomes of a network of which one copy does not fit a chip: it takes as many chips as it needs, its layers take
+turns in the arrays, which are rewritten in every inference, or it is an error."""
 
 ROUNDING = 1e-12
 """Share by which sums of costs may be off."""
@@ -59,6 +60,9 @@ def capacity(needed: int, chip: Chip, budget: Budget | None, overflow: Overflow)
     limit = chip.arrays * -(-needed // chip.arrays)
     if budget is not None:
         limit = budget.affords(chip)
+    if overflow == "reload":
+        limit = max(1, limit if budget else chip.arrays)
+    elif budget is not None:
         require_capacity("mapping.budget", needed, limit, "Raise the budget, or store fewer bits in more levels.")
     if overflow == "refuse":
         limit = min(limit, chip.arrays)

@@ -9,7 +9,8 @@ from jaxtyping import Bool, Int, Shaped
 from pimsim.chip import Chip, Cuts
 from pimsim.errors import NetworkError
 from pimsim.mapping.budget import Budget, Overflow, capacity, require_capacity
-from pimsim.mapping.replication import Replicate, replication
+from pimsim.mapping.replication import Replicate
+from pimsim.mapping.rounds import copies_and_groups
 from pimsim.network.ops import MatrixOp, Op, ProductOp
 
 
@@ -37,10 +38,21 @@ class Placement:
     block_cols: Int[np.ndarray, " block"]
     block_array: Int[np.ndarray, " block"]
     """The array that holds it."""
+    block_round: Int[np.ndarray, " block"]
+    """When: arrays are written with one round after the other where not all fit at once, and with round 0 otherwise."""
 
     @property
     def arrays_used(self) -> int:
         return len(np.unique(self.block_array))
+
+    @property
+    def rounds(self) -> int:
+        """How often the arrays are written in one inference, where more than once."""
+        return 1 + int(self.block_round.max())
+
+    def rounds_of(self, layer: str) -> list[int]:
+        """The rounds in which the arrays hold any of a layer."""
+        return np.unique(self.block_round[self.block_matrix == self._index(layer)]).tolist()
 
     def copies(self, layer: str) -> int:
         """Replicas of a layer's matrix."""
@@ -74,10 +86,10 @@ def place(
 ) -> Placement:
     """Cut every matrix into the fewest arrays and fill tiles in the network's order, one replica after the other.
 
-    A network that needs more arrays than a chip has takes as many chips as one copy of it needs, unless `overflow`
-    refuses; `balance` then replicates within those chips, or within a budget, while counts given by layer may add
-    chips. A layer of several matrices has a replica for each, and as many again for each further copy: vector v passes
-    replica v mod their number. Raises CapacityError where arrays are lacking.
+    A network that needs more arrays than a chip has takes as many chips as one copy of it needs, unless `overflow` has
+    its layers take turns, or refuses; `balance` then replicates within those chips, or within a budget, while counts
+    given by layer may add chips. A layer of several matrices has a replica for each, and as many again for each further
+    copy: vector v passes replica v mod their number. Raises CapacityError where arrays are lacking.
     """
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     dynamic = [op.layer for op in ops if isinstance(op, ProductOp)]
@@ -90,8 +102,8 @@ def place(
     tables = [block_table(op, cuts[op.layer]) for op in matrices]
     arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}
     limit = capacity(sum(arrays.values()), chip, budget, overflow)
-    copies = replication(matrices, replicate, arrays, limit)
-    if budget is not None or overflow == "refuse":
+    copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow)
+    if overflow == "refuse" or (budget is not None and overflow == "spread"):
         asked = sum(copies[op.layer] * len(table) for op, table in zip(matrices, tables, strict=True))
         require_capacity("mapping.replicate", asked, limit)
     rows = []
@@ -99,7 +111,10 @@ def place(
         replica = np.repeat(np.arange(copies[op.layer]), len(table))
         rows.append(np.column_stack([np.full(len(replica), index), replica, np.tile(table, (copies[op.layer], 1))]))
     matrix, replica, row, height, col, width = np.concatenate(rows).T
-    chips = -(-len(matrix) // chip.arrays)
+    array, turn = np.arange(len(matrix)), np.zeros(len(matrix), int)
+    if overflow == "reload":
+        array, turn = take_turns(matrix, [len(group) for group in groups], limit)
+    chips = -(-(1 + int(array.max())) // chip.arrays)
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
         replication=np.array([copies[op.layer] for op in matrices]),
@@ -113,8 +128,20 @@ def place(
         block_rows=height,
         block_col=col,
         block_cols=width,
-        block_array=np.arange(len(matrix)),
+        block_array=array,
+        block_round=turn,
     )
+
+
+def take_turns(
+    matrix: Int[np.ndarray, " block"], layers: Sequence[int], limit: int
+) -> tuple[Int[np.ndarray, " block"], Int[np.ndarray, " block"]]:
+    """The array and the round of blocks whose groups, of so many layers each, have `limit` arrays to themselves."""
+    group = np.repeat(np.arange(len(layers)), layers)[matrix]
+    blocks = np.bincount(group)
+    within = np.arange(len(matrix)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    turns = -(-blocks // limit)
+    return within % limit, (np.cumsum(turns) - turns)[group] + within // limit
 
 
 def block_table(op: MatrixOp, cuts: Cuts) -> Int[np.ndarray, "block 4"]:

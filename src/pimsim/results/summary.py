@@ -83,6 +83,7 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
         "inferences": report.total_energy / inference_energy,
         "endurance": report.endurance,
         "reprogrammings": report.reprogrammings,
+        "lifetime_inferences": report.lifetime,
     }
     stated = {key: None if math.isnan(value) else value for key, value in figures.items()}
     return {"cells": report.total_cells, "parallel": report.parallel} | stated

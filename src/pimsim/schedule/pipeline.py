@@ -32,7 +32,7 @@ class Timeline:
     latency: Time
     interval: Time
     bottleneck: str
-    """The layer, or "link", that sets the interval."""
+    """The layer, "link" or "rewriting" that sets the interval."""
 
 
 def schedule(
@@ -50,11 +50,13 @@ def schedule(
     delivered in raster order: a vector has arrived when all before it have. Digital units keep pace with the arrays and
     add no cycle of their own; the vectors of a product of two results follow one another at the pace of the units that
     multiply them. What crosses chips waits for the links, which each tensor has to itself on its way; the interval is
-    no shorter than all of them together take.
+    no shorter than all of them together take. Where arrays are rewritten (`mapping.overflow`), all of one round have
+    finished before the next is written, and the next inference begins with the first round when the last is done.
     """
     cycle = chip.core.cycle
     crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
-    shares = product_shares(ops, placement)
+    shares, writing = product_shares(ops, placement), rewriting(placement, chip)
+    held, opened, free = -1, 0, 0
     arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
     spans, busy = [], []
     for op in ops:
@@ -64,8 +66,14 @@ def schedule(
         if isinstance(op, MatrixOp):
             latency = chip.core.latency(signed=signed[op.layer])
             copies = placement.copies(op.layer)
-            begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
-            finished, load = begin + latency.depth, -(-op.vectors // copies) * latency.interval
+            turns = placement.rounds_of(op.layer)
+            for turn in turns:
+                held, opened = (held, opened) if turn == held else (turn, free + writing[turn])
+                ready = np.maximum(ready, opened)
+                begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
+                finished = begin + latency.depth
+                free = max(free, int(finished.max()))
+            load = len(turns) * -(-op.vectors // copies) * latency.interval
         elif isinstance(op, ProductOp):
             pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
             written = sources[1][op.need[1]] + math.ceil(pace.setup / cycle - ROUNDING)
@@ -75,7 +83,8 @@ def schedule(
         spans.append((int(begin.min()), int(finished.max())))
         busy.append(load)
     link = link_cycles(edges, chip)
-    interval = max(*busy, link, 1)
+    cycled = free if placement.rounds > 1 else 0
+    interval = max(*busy, link, cycled, 1)
     start, finish = np.array(spans).T
     return Timeline(
         layer=np.array([op.layer for op in ops]),
@@ -84,8 +93,17 @@ def schedule(
         busy=np.array(busy) * cycle,
         latency=float(finish[-1] * cycle),
         interval=float(interval * cycle),
-        bottleneck="link" if link == interval else ops[int(np.argmax(busy))].layer,
+        bottleneck={link: "link", cycled: "rewriting"}.get(interval) or ops[int(np.argmax(busy))].layer,
     )
+
+
+def rewriting(placement: Placement, chip: Chip) -> list[int]:
+    """Cycles that writing each round takes; none where arrays are written once, before the first inference."""
+    if placement.rounds == 1:
+        return [0]
+    cells = [chip.core.cells(int(r), int(c)) for r, c in zip(placement.block_rows, placement.block_cols, strict=True)]
+    written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
+    return [math.ceil(chip.core.rewriting(count) / chip.core.cycle - ROUNDING) for count in written]
 
 
 def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[np.ndarray, " vector"]:
