@@ -64,6 +64,8 @@ def test_what_a_budget_lacks_is_said(small):
         place(OPS, small, budget=Budget(arrays=5))
     with pytest.raises(CapacityError, match=r"6 arrays are needed and there are 4: 2 are lacking"):
         place(OPS, small, budget=Budget(area=small.area() - 3 * fixed(small, area_by_component, small.area())[1]))
+    with pytest.raises(CapacityError, match=r"mapping.budget: 1 arrays are needed and there are 0"):
+        place(OPS, small, budget=Budget(area=small.area() * 1e-6), overflow="reload")
     with pytest.raises(CapacityError, match=r"mapping.replicate: 7 arrays are needed and there are 6: 1 are lacking"):
         place(OPS, small, {"a": 2}, budget=Budget(arrays=6))
 

@@ -56,10 +56,12 @@ class AbstractProducts(AbstractSpec):
 
 
 class DigitalProducts(AbstractProducts):
-    """Multiply-accumulate units, fed from the tile's buffer; a mask saves its multiplications.
+    """Multiply-accumulate units, fed from the tile's buffer.
 
-    time     macs / (units · rate)
-    reads    m·k left values a head, and each right value once for every `reuse` vectors
+        time     macs / (units · rate)
+        reads    m·k left values a head, and each right value once for every `reuse` vectors
+
+    What a mask leaves out is neither multiplied nor read.
     """
 
     mac: Circuit

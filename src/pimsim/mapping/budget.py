@@ -57,13 +57,10 @@ def capacity(needed: int, chip: Chip, budget: Budget | None, overflow: Overflow)
 
     Raises CapacityError where that is more than there are, and says by how many.
     """
-    limit = chip.arrays * -(-needed // chip.arrays)
+    limit = chip.arrays * (1 if overflow == "reload" else -(-needed // chip.arrays))
     if budget is not None:
-        limit = budget.affords(chip)
-    if overflow == "reload":
-        limit = max(1, limit if budget else chip.arrays)
-    elif budget is not None:
-        require_capacity("mapping.budget", needed, limit, "Raise the budget, or store fewer bits in more levels.")
+        limit, least = budget.affords(chip), 1 if overflow == "reload" else needed
+        require_capacity("mapping.budget", least, limit, "Raise the budget, or let layers take turns (reload).")
     if overflow == "refuse":
         limit = min(limit, chip.arrays)
         require_capacity("mapping.overflow", needed, limit, "`spread` takes as many chips as one copy needs.")
