@@ -34,6 +34,8 @@ EXAMPLES = """
   pimsim list devices                        what there is to choose from
 
   pimsim check my-chip.yaml                  every problem in a file
+
+  pimsim validate isaac-ce                   published figures, and ours
 """
 
 
@@ -152,6 +154,37 @@ def check(
             print(f"{file}: ok")
     if any(found.values()):
         raise typer.Exit(2)
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim validate
+
+    pimsim validate isaac-ce puma --json
+    """
+)
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="Chips; all if there is none.", show_default=False)] = None,
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page in docs/validation.md.")] = False,
+) -> None:
+    """Compare published figures with those computed here; status 1 if one is missed."""
+    _quiet_jax()
+    import dataclasses
+
+    from pimsim import validation
+    from pimsim.tables import validation_markdown, validation_table
+
+    rows = validation.validate(names or ())
+    if as_json:
+        print(json.dumps({"rows": [dataclasses.asdict(row) for row in rows]}, indent=2))
+    elif markdown:
+        print(validation_markdown(rows))
+    else:
+        _console().print(validation_table(rows))
+    if any(row.fails for row in rows):
+        raise typer.Exit(1)
 
 
 def main() -> None:

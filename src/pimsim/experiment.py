@@ -10,7 +10,7 @@ import equinox as eqx
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import apply_overrides, load_card, registered
-from pimsim.chip import Chip
+from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
@@ -116,6 +116,11 @@ def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any]
 def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:
     """The chip of a card or a .yaml file."""
     return _load(name, "chip", Chip, overrides)
+
+
+def load_any_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractChip:
+    """The chip of a card or a .yaml file, with arrays or without: a `Chip` or a `Machine`."""
+    return _load(name, "chip", AbstractChip, overrides)
 
 
 def load_device(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractDevice:

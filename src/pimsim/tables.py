@@ -1,6 +1,6 @@
 """Results and cards as tables a person likes to read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -100,16 +100,68 @@ def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> Render
         ("storage density", f"{peak['storage_bytes_per_m2'] / 2**20 / 1e6:.3f} MiB/mm²", ""),
         ("power", format_quantity(summary["power_W"], "W"), "every component at its full rate"),
         ("area", format_quantity(summary["area_m2"], "m2"), ""),
-        ("arrays", f"{summary['arrays_total']:,}", f"in {summary['tiles']} tiles"),
-        ("tile", format_quantity(summary["tile"]["power_W"], "W"), format_quantity(summary["tile"]["area_m2"], "m2")),
-        ("conversions per MAC", f"{summary['conversions_per_mac']:.4f}", "of a full array"),
     ]
+    if "tile" in summary:
+        tile = summary["tile"]
+        rows += [
+            ("arrays", f"{summary['arrays_total']:,}", f"in {summary['tiles']} tiles"),
+            ("tile", format_quantity(tile["power_W"], "W"), format_quantity(tile["area_m2"], "m2")),
+            ("conversions per MAC", f"{summary['conversions_per_mac']:.4f}", "of a full array"),
+        ]
     return Group(
         _facts(titled(summary["chip"], summary["description"]), rows),
         _shares("power by component", summary["power_by_component_W"], "W"),
         _shares("area by component", summary["area_by_component_m2"], "m2"),
         source_table(sources),
     )
+
+
+MARKS = {True: "yes", False: "NO", None: "-"}
+VALIDATION_HEADS = ("chip", "quantity", "ours", "theirs", "difference", "tolerance", "holds", "kind")
+
+
+def validation_cells(rows: Sequence[Any]) -> list[tuple[str, ...]]:
+    """Rows of `pimsim.validation` as text; † marks what rests on an assumption."""
+    return [
+        (
+            row.chip, row.quantity + (" †" if row.assumed else ""), *row.shown, f"{row.difference:+.2%}",
+            f"{row.tolerance:.3g}" if not row.tolerance else f"{100 * row.tolerance:.3g} %", MARKS[row.holds],
+            row.kind + (" (low confidence)" if row.confidence == "low" else ""),
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+def validation_table(rows: Sequence[Any]) -> RenderableType:
+    """What was published next to what this package computes."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for head in VALIDATION_HEADS:
+        right = head in ("ours", "theirs", "difference", "tolerance")
+        table.add_column(head, justify="right" if right else "left", no_wrap=head != "quantity")
+    for row, cells in zip(rows, validation_cells(rows), strict=True):
+        table.add_row(*map(Text, cells), style="bold red" if row.fails else "dim" if row.holds is None else "")
+    return Group(table, Text(validation_summary(rows)))
+
+
+def validation_summary(rows: Sequence[Any]) -> str:
+    """How many rows there are of each kind, and how many of them hold."""
+    counts = []
+    for kind in ("recomputed", "fitted"):
+        of = [row for row in rows if row.kind == kind]
+        counts.append(f"{sum(bool(row.holds) for row in of)} of {len(of)} {kind} rows hold")
+    return f"{', '.join(counts)}; {sum(row.kind == 'reported' for row in rows)} are reported for comparison."
+
+
+def validation_markdown(rows: Sequence[Any]) -> str:
+    """The same as a page of Markdown, with what was fitted and assumed below."""
+    lines = ["| " + " | ".join(VALIDATION_HEADS) + " |", "|---" * len(VALIDATION_HEADS) + "|"]
+    lines += ["| " + " | ".join(cells) + " |" for cells in validation_cells(rows)]
+    notes = {}
+    for row in rows:
+        for what, text in (("fitted", row.fitted), ("assumed", row.assumed)):
+            if text:
+                notes.setdefault(f"{row.chip}, {what}: {text}", row)
+    return "\n".join([*lines, "", validation_summary(rows), "", *(f"- {note}" for note in notes)])
 
 
 def level_table(levels: Mapping[str, list[float]]) -> RenderableType:

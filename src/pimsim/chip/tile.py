@@ -1,5 +1,7 @@
 """A tile: cores around a buffer, with the digital units their results pass through."""
 
+import equinox as eqx
+
 from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
 from pimsim.circuits import AbstractBuffer, AbstractUnit
@@ -23,6 +25,8 @@ class Tile(AbstractSpec):
     output_register: AbstractUnit
     """Its event is one finished result."""
     router: Router
+    others: dict[str, AbstractUnit] = eqx.field(default_factory=dict)
+    """What else there is, by name: control, instruction memories; no event makes it act."""
 
     def __check_init__(self):
         require("cores", self.cores, 1, 4096)
@@ -65,4 +69,5 @@ class Tile(AbstractSpec):
             charge("adder", "addition", self.adder.number, self.adder),
             charge("result_register", "result", self.output_register.number, self.output_register),
             charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
+            *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
         ]

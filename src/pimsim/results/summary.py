@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pimsim.chip import Chip, Peak
+from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.programming import ProgrammingReport
@@ -88,21 +88,28 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
     return {"cells": report.total_cells, "parallel": report.parallel} | stated
 
 
-def chip_summary(chip: Chip) -> dict[str, Any]:
-    """The figures of a chip that need no run."""
-    tile = chip.tile_bill()
+def chip_summary(chip: AbstractChip) -> dict[str, Any]:
+    """The figures of a chip that need no run; those of tiles and arrays only where it has them."""
     return {
         "chip": chip.name,
         "description": chip.description,
         "peak": peak_summary(chip.peak()),
         "power_W": chip.power(),
         "area_m2": chip.area(),
+        **(array_summary(chip) if isinstance(chip, Chip) else {}),
+        "power_by_component_W": power_by_component(chip.bill()),
+        "area_by_component_m2": area_by_component(chip.bill()),
+    }
+
+
+def array_summary(chip: Chip) -> dict[str, Any]:
+    """The figures of a chip's tiles and arrays."""
+    tile = chip.tile_bill()
+    return {
         "arrays_total": chip.arrays,
         "tiles": chip.tiles,
         "tile": {"power_W": sum(power_by_component(tile).values()), "area_m2": sum(area_by_component(tile).values())},
         "conversions_per_mac": chip.core.conversions_per_mac(),
-        "power_by_component_W": power_by_component(chip.bill()),
-        "area_by_component_m2": area_by_component(chip.bill()),
     }
 
 
