@@ -16,7 +16,7 @@ from pimsim.errors import CardNotFound, PimsimError, SpecError
 from pimsim.experiment import load_any_chip
 from pimsim.spec import from_data
 from pimsim.tables import validation_markdown
-from pimsim.validation import Published, common_factor, compare, load_published, validate
+from pimsim.validation import Published, common_factor, compare, load_published, measure, validate
 
 DOCS = Path(__file__).parents[1] / "docs/validation.md"
 
@@ -47,26 +47,25 @@ def test_enough_of_them_are_recomputed(rows):
 
 @pytest.mark.parametrize("name", published())
 def test_every_recomputed_row_moves_with_a_part(name):
-    """Some number of some component, changed, changes it: nothing that holds is written down as a result."""
+    """Some number of some component, doubled, changes it: nothing that holds is written down as a result."""
     said = load_published(name)
-    recomputed = [row for row in compare(said, load_any_chip) if row.kind == "recomputed"]
-    still = {row.quantity: row.ours for row in recomputed}
-    for number in range(200):
-        if not still:
-            break
-        moved = {row.quantity: row.ours for row in compare(said, lambda *card, n=number: changed(*card, n))}
-        still = {quantity: ours for quantity, ours in still.items() if moved[quantity] == ours}
-    assert recomputed
-    assert not still
+    checked = 0
+    for claim in said.claims:
+        for point in claim.points or (claim,):
+            if claim.kind == "recomputed":
+                chip = load_any_chip(said.chip, point.set)
+                before = measure(chip, claim.quantity)
+                assert any(measure(other, claim.quantity) != before for other in doubled(chip)), claim.quantity
+                checked += 1
+    assert checked
 
 
-def changed(name, settings, number):
-    """The chip with one of its numbers doubled, counted around."""
-    chip = load_any_chip(name, settings)
+def doubled(chip):
+    """The chip with one of its numbers doubled, one after the other."""
     leaves, tree = jax.tree.flatten(chip)
-    numbers = [place for place, leaf in enumerate(leaves) if type(leaf) in (int, float) and leaf]
-    leaves[numbers[number % len(numbers)]] *= 2
-    return jax.tree.unflatten(tree, leaves)
+    for place, leaf in enumerate(leaves):
+        if type(leaf) in (int, float) and leaf:
+            yield jax.tree.unflatten(tree, [*leaves[:place], 2 * leaf, *leaves[place + 1 :]])
 
 
 @pytest.mark.parametrize(
