@@ -35,6 +35,8 @@ EXAMPLES = """
 
   pimsim check my-chip.yaml                  every problem in a file
 
+  pimsim compare isaac-ce puma               chips side by side
+
   pimsim validate isaac-ce                   published figures, and ours
 """
 
@@ -154,6 +156,36 @@ def check(
             print(f"{file}: ok")
     if any(found.values()):
         raise typer.Exit(2)
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim compare isaac-ce puma --network vgg-d
+
+    pimsim compare isaac-ce puma dadiannao --operand-bits 8
+    """
+)
+def compare(
+    names: Annotated[list[str], typer.Argument(help="Chips or experiments, by name or .yaml file, or results.h5.")],
+    network: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What all of them run, for its cost.", show_default=False)
+    ] = None,
+    operand_bits: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Give all of them operands of this width.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put chips side by side, the best of each row marked."""
+    _quiet_jax()
+    from pimsim import comparison
+    from pimsim.tables import comparison_table
+
+    found = comparison.compare(names, network, operand_bits)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _console().print(comparison_table(found))
 
 
 @app.command(

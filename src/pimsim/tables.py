@@ -164,6 +164,43 @@ def validation_markdown(rows: Sequence[Any]) -> str:
     return "\n".join([*lines, "", validation_summary(rows), "", *(f"- {note}" for note in notes)])
 
 
+COMPARED = {
+    "peak_ops_per_s": ("peak", "op/s", 1.0),
+    "peak_ops_per_s_per_W": ("peak per power, Gop/s/W", "", 1e9),
+    "peak_ops_per_s_per_m2": ("peak per area, Gop/s/mm²", "", 1e15),
+    "throughput_per_s": ("throughput, 1/s", "", 1.0),
+    "latency_s": ("latency", "s", 1.0),
+    "energy_J": ("energy", "J", 1.0),
+    "energy_delay_Js": ("energy × delay, J s", "", 1.0),
+    "throughput_per_s_per_m2": ("throughput per area, 1/s/mm²", "", 1e6),
+    "inferences_per_J": ("inferences per joule", "", 1.0),
+    "utilisation": ("utilisation, %", "", 0.01),
+    "power_W": ("power", "W", 1.0),
+    "area_m2": ("area", "m2", 1.0),
+    "chips": ("chips", "", 1.0),
+}
+"""Rows of a comparison: heading, unit, and what one of the number shown is."""
+
+
+def comparison_table(comparison: Mapping[str, Any]) -> RenderableType:
+    """Columns side by side; the best of each row is bold and has a star."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for column in comparison["columns"]:
+        table.add_column(Text(column["name"]), justify="right")
+    for key, (head, unit, scale) in COMPARED.items():
+        cells = []
+        for column in comparison["columns"]:
+            value, star = column[key], column["name"] in comparison["best"].get(key, ())
+            shown = "" if value is None else format_quantity(value, unit) if unit else f"{value / scale:,.4g}"
+            cells.append(Text(f"{shown} *" if star else shown, style="bold" if star else ""))
+        if any(map(str, cells)):
+            table.add_row(Text(head), *cells)
+    bits = f", operands of {comparison['operand_bits']} bits" if comparison["operand_bits"] else ""
+    title = f"{comparison['network'] or 'peak figures'}{bits}"
+    return Group(Text(title, style="bold"), table)
+
+
 def level_table(levels: Mapping[str, list[float]]) -> RenderableType:
     """A cell's levels along one axis of conductance: a bar from one spread below the mean to one above it."""
     table = Table(box=box.SIMPLE_HEAD)
