@@ -30,6 +30,7 @@ def test_a_column_is_what_a_run_says(run):
     assert isaac | {"name": ""} == experiment | {"name": ""}
     assert machine["throughput_per_s"] is None
     assert machine["peak_ops_per_s"] == pytest.approx(5584.9e9, rel=1e-3)
+    assert (machine["power_W"], machine["peak_power_W"]) == (None, pytest.approx(20.113))
     macs = sum(op.macs for op in load_topology("mlp").ops() if isinstance(op, MatrixOp))
     assert isaac["utilisation"] == pytest.approx(2 * macs / run.timeline.interval / isaac["peak_ops_per_s"])
     assert 0 < puma["utilisation"] < 1
@@ -53,6 +54,7 @@ def test_best_is_by_row_and_may_tie():
     assert found["energy_J"] == ["a"]
     assert found["latency_s"] == ["b", "c"]
     assert "power_W" not in found
+    assert "peak_power_W" not in found
 
 
 def test_what_cannot_be_compared(run, tmp_path):

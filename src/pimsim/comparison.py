@@ -26,7 +26,10 @@ PEAK = (
     Figure("peak_ops_per_s", True),
     Figure("peak_ops_per_s_per_W", True),
     Figure("peak_ops_per_s_per_m2", True),
+    Figure("peak_power_W", None),
+    Figure("chip_area_m2", None),
 )
+"""Of one chip, with every component at its full rate."""
 RUN = (
     Figure("throughput_per_s", True),
     Figure("latency_s", False),
@@ -39,6 +42,7 @@ RUN = (
     Figure("area_m2", None),
     Figure("chips", None),
 )
+"""Of all chips that the network takes, as it runs."""
 
 
 def compare(names: Sequence[str], network: str | None, operand_bits: int | None) -> dict[str, Any]:
@@ -83,8 +87,7 @@ def figures_of(name: str, network: str | None, bits: int | None) -> dict[str, An
 def chip_figures(chip: AbstractChip) -> dict[str, Any]:
     """Of a chip on which nothing ran."""
     summary = chip_summary(chip)
-    nothing = {figure.key: None for figure in RUN}
-    return {"network": None} | peak_figures(summary) | nothing | {key: summary[key] for key in ("power_W", "area_m2")}
+    return {"network": None} | peak_figures(summary) | {figure.key: None for figure in RUN}
 
 
 def run_figures(summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -101,7 +104,9 @@ def run_figures(summary: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def peak_figures(summary: Mapping[str, Any]) -> dict[str, float]:
-    return {figure.key: summary["peak"][figure.key.removeprefix("peak_")] for figure in PEAK}
+    ops, per_watt, per_area = (summary["peak"][key] for key in ("ops_per_s", "ops_per_s_per_W", "ops_per_s_per_m2"))
+    figures = (ops, per_watt, per_area, ops / per_watt, ops / per_area)
+    return dict(zip((figure.key for figure in PEAK), figures, strict=True))
 
 
 def best(columns: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:

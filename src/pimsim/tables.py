@@ -168,6 +168,8 @@ COMPARED = {
     "peak_ops_per_s": ("peak", "op/s", 1.0),
     "peak_ops_per_s_per_W": ("peak per power, Gop/s/W", "", 1e9),
     "peak_ops_per_s_per_m2": ("peak per area, Gop/s/mm²", "", 1e15),
+    "peak_power_W": ("power at peak", "W", 1.0),
+    "chip_area_m2": ("area of a chip", "m2", 1.0),
     "throughput_per_s": ("throughput, 1/s", "", 1.0),
     "latency_s": ("latency", "s", 1.0),
     "energy_J": ("energy", "J", 1.0),
