@@ -1,7 +1,8 @@
 """ISAAC's layer pipeline, solved exactly: every vector starts when its window has arrived and its copy is free."""
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from pimsim.network.ops import MatrixOp, Op, without_products
 from pimsim.schedule.traffic import Edge
 from pimsim.units import Time, Times
 
+IMAGE = "input"
 ROUNDING = 1e-6
 """Cycles by which sums of fractions of a cycle may be off."""
 
@@ -51,22 +53,24 @@ def schedule(
     interval is no shorter than all of them together take.
     """
     cycle = chip.core.cycle
-    crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
+    crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges if edge.link_bits}
     ops = without_products(ops)
-    arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
+    latencies = {kind: chip.core.latency(signed=kind) for kind in set(signed.values())}
+    image = max(
+        (int(n.max()) for op in ops for name, n in zip(op.inputs, op.need, strict=True) if name == IMAGE), default=0
+    )
+    arrived = {IMAGE: np.zeros(1 + image, int)}
     spans, busy = [], []
     for op in ops:
-        sources = [transfer(arrived[name], crossing.get((name, op.layer), 0.0), chip) for name in op.inputs]
-        ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)
+        begin = functools.reduce(np.maximum, _arrivals(op, arrived, crossing, chip))
         depth = load = 0
-        begin = ready
         if isinstance(op, MatrixOp):
-            latency = chip.core.latency(signed=signed[op.layer])
+            depth, interval = latencies[signed[op.layer]]
             copies = placement.copies(op.layer)
-            begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
-            depth, load = latency.depth, -(-op.vectors // copies) * latency.interval
+            begin = paced(begin, 1, depth) if op.recurrent else paced(begin, copies, interval)
+            load = -(-op.vectors // copies) * interval
         arrived[op.layer] = np.maximum.accumulate(begin + depth)
-        spans.append((int(begin.min()), int((begin + depth).max())))
+        spans.append((int(begin.min()), int(arrived[op.layer][-1])))
         busy.append(load)
     link = link_cycles(edges, chip)
     interval = max(*busy, link, 1)
@@ -82,15 +86,33 @@ def schedule(
     )
 
 
+def _arrivals(
+    op: Op,
+    arrived: Mapping[str, Int[np.ndarray, " producer"]],
+    crossing: Mapping[tuple[str, str], float],
+    chip: Chip,
+) -> Iterator[Int[np.ndarray, " vector"]]:
+    """For each input of a layer, when what its vectors need of it is there."""
+    for name, need in zip(op.inputs, op.need, strict=True):
+        bits = crossing.get((name, op.layer))
+        yield (transfer(arrived[name], bits, chip) if bits else arrived[name])[need]
+
+
 def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[np.ndarray, " vector"]:
     """The earliest starts of vectors that become ready at given cycles, on copies that each start one every interval.
 
     With start[j] = max(ready[j], start[j-1] + I) on one copy, start[j] - j·I is the running maximum of ready[j] - j·I.
     """
+    if copies >= len(ready):
+        return ready
     waves = -(-len(ready) // copies)
-    lag = np.arange(waves)[:, None] * interval
-    by_copy = np.pad(ready, (0, waves * copies - len(ready)), mode="edge").reshape(waves, copies)
-    return (np.maximum.accumulate(by_copy - lag, axis=0) + lag).ravel()[: len(ready)]
+    lag = np.arange(0, waves * interval, interval)[:, None]
+    by_copy = np.full(waves * copies, ready[-1])
+    by_copy[: len(ready)] = ready
+    begin = by_copy.reshape(waves, copies) - lag
+    np.maximum.accumulate(begin, axis=0, out=begin)
+    begin += lag
+    return begin.ravel()[: len(ready)]
 
 
 def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> Int[np.ndarray, " vector"]:
@@ -99,8 +121,8 @@ def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> I
     Several vectors share a cycle where they are short: each takes its part of the link's time, to the bit.
     """
     each = bits / len(finished) / chip.link.bandwidth / chip.core.cycle
-    place = np.arange(len(finished))
-    arrival = np.maximum.accumulate(finished - each * place) + each * (place + 1)
+    sent = each * np.arange(len(finished) + 1)
+    arrival = np.maximum.accumulate(finished - sent[:-1]) + sent[1:]
     return np.ceil(arrival - ROUNDING).astype(int)
 
 
