@@ -1,16 +1,19 @@
 """Laws between the ways in which layers take turns, and the batch pipeline against layers that step through images."""
 
+import json
+
 import numpy as np
 import pytest
 from test_pipeline import random_copies, random_network, small_chip
 
 from pimsim import load_experiment, simulate
-from pimsim.errors import SpecError
+from pimsim.errors import FileError, SpecError
 from pimsim.mapping import place
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Lstm
 from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology
+from pimsim.results import write_trace
 from pimsim.schedule import SchedulePlan, schedule, traffic
 
 ONE_ARRAY = {"mesh_rows": 1, "mesh_cols": 1, "tile.router.shared_by": 1, "tile.cores": 1, "core.arrays": 1}
@@ -110,3 +113,16 @@ def test_the_kind_is_a_field_of_the_experiment():
     assert timeline.interval == timeline.latency
     with pytest.raises(SpecError, match=r"schedule\.kind"):
         load_experiment("isaac-mlp", {"schedule.kind": "backwards"})
+
+
+def test_a_trace_holds_each_layer_once(tmp_path, isaac):
+    """A bar a layer in microseconds, with its name on its row; a folder that is not there is an error with a remedy."""
+    timeline = timelines(load_topology("lenet5").ops(), isaac, "none", 784)[0]
+    trace = json.loads(write_trace(timeline, tmp_path / "trace.json").read_text())
+    bars = [event for event in trace["traceEvents"] if event["ph"] == "X"]
+    names = {event["tid"]: event["args"]["name"] for event in trace["traceEvents"] if event["name"] == "thread_name"}
+    assert [bar["name"] for bar in bars] == timeline.layer.tolist() == [names[bar["tid"]] for bar in bars]
+    assert max(bar["ts"] + bar["dur"] for bar in bars) == pytest.approx(1e6 * timeline.latency)
+    assert [bar["ts"] for bar in bars] == pytest.approx((1e6 * timeline.start).tolist())
+    with pytest.raises(FileError, match="no/trace"):
+        write_trace(timeline, tmp_path / "no" / "trace.json")

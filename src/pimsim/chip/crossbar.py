@@ -234,7 +234,7 @@ class CrossbarCore(AbstractCore):
         columns, counted = cols * planes + extra, cols * self.conversion_planes + extra
         spares = self.mitigation.spares if self.mitigation else 0
         times = reads if self.accumulate == "digital" else 1.0
-        return {
+        happens: dict[str, Count] = {
             "row_drive": reads * rows,
             "cell_read": reads * rows * (columns + self.spare_lines),
             "sample": reads * (counted + spares),
@@ -242,7 +242,8 @@ class CrossbarCore(AbstractCore):
             "shift_add": times * counted,
             "input_bit_read": float(self.input_bits) * rows,
             "result_update": times * counted,
-        } | (self.mitigation.events(rows, cols) if self.mitigation else {})
+        }
+        return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pimsim.chip import Chip
+from pimsim.circuits import AbstractCircuit
 from pimsim.mapping import Placement
 from pimsim.network.ops import MatrixOp, Op
 from pimsim.schedule.traffic import Edge
@@ -30,19 +31,26 @@ class Load(NamedTuple):
 def shared_loads(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge]) -> list[Load]:
     """The busiest link between chips, link of the mesh, and bus of a tile.
 
-    All that crosses chips is taken to leave from one. A link of the mesh passes a flit whenever a port of its router
-    does: `rate` over the ports, one for each tile and for each direction.
+    All that crosses chips is taken to leave from one. A router has a port for each tile and each direction, which share
+    its rate; a bus passes bits at the rate for which its power is stated.
     """
     crossing = sum(edge.link_bits for edge in edges) / chip.link.bandwidth
     flits, bits = mesh_flits(edges, placement, chip), bus_bits(ops, placement, chip)
     direction, number, row, col = np.unravel_index(np.argmax(flits), flits.shape)
-    router, tile = chip.tile.router, int(np.argmax(bits))
+    router, bus, tile = chip.tile.router, chip.tile.bus, int(np.argmax(bits))
     link = f"chip {number}, router ({row}, {col}) {DIRECTIONS[direction]}" if flits.max() else ""
+    ports = router.shared_by + len(DIRECTIONS)
     return [
         Load("link", "all of one chip" if crossing else "", crossing),
-        Load("mesh", link, float(flits.max() * (router.shared_by + len(DIRECTIONS)) / router.rate)),
-        Load("bus", f"tile {tile}", float(bits[tile] / (chip.tile.bus.rate * chip.tile.bus.number))),
+        Load("mesh", link, float(flits.max() * ports * seconds_an_event(router))),
+        Load("bus", f"tile {tile}", float(bits[tile] * seconds_an_event(bus) / bus.number)),
     ]
+
+
+def seconds_an_event(circuit: AbstractCircuit) -> Time:
+    """The time of one event at the circuit's full rate; 0 where it states no power."""
+    cost = circuit.cost()
+    return float(cost.energy / cost.power) if np.all(cost.power) else 0.0
 
 
 def mesh_flits(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Float[np.ndarray, "direction chip row col"]:
