@@ -55,7 +55,7 @@ def pimsim() -> None:
 
     pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
 
-    pimsim run isaac-ce --network vgg-d
+    pimsim run isaac-ce --network vgg-d --trace vgg-d.json
     """
 )
 def run(
@@ -69,12 +69,15 @@ def run(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
     ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the timeline for Perfetto.", show_default=False)
+    ] = None,
     overrides: Overrides = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Simulate one experiment and write one HDF5 file."""
     _quiet_jax()
-    from pimsim.results import check_target, result_summary, write_result
+    from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
     plan = _read_experiment(experiment, network, overrides)
@@ -82,8 +85,9 @@ def run(
     with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
+    written = [output] if trace is None else [output, write_trace(result.timeline, trace)]
     _print(result_summary(result), as_json)
-    print(f"wrote {output}", file=sys.stderr)
+    print(f"wrote {' and '.join(map(str, written))}", file=sys.stderr)
 
 
 @app.command(

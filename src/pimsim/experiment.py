@@ -17,6 +17,7 @@ from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
 from pimsim.mapping import Replicate
 from pimsim.network.datasets import Dataset
+from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
@@ -63,6 +64,7 @@ class Experiment(AbstractSpec):
     folds where the proof holds and plays the rest."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
+    schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
 
     def __check_init__(self):
