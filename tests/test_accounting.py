@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pimsim import load_chip
-from pimsim.accounting import Charging, CostReport, account, layer_events
+from pimsim.accounting import Charging, CostReport, account, events_by_layer
 from pimsim.chip import Chip
 from pimsim.errors import SpecError
 from pimsim.mapping import Placement, place
@@ -167,7 +167,7 @@ def test_a_networks_events_are_its_layers(isaac):
     """Events are additive: each layer alone, on the same placement, has what the report counts for it."""
     done = run(RESIDUAL, isaac)
     for index, op in enumerate(done.ops):
-        alone = layer_events(op, done.placement, isaac, done.edges, done.signed)
+        alone = events_by_layer([op], done.placement, isaac, done.edges, done.signed)[0]
         counted = dict(zip(done.cost.event.tolist(), done.cost.event_count[index].tolist(), strict=True))
         assert {name: n for name, n in counted.items() if n} == {name: n for name, n in alone.items() if n}
 
@@ -178,7 +178,7 @@ def test_conversions_count_every_column_of_every_array_in_every_cycle(isaac, lay
     done = run(RESIDUAL, isaac)
     op = next(op for op in done.ops if op.layer == layer)
     columns = sum(8 * cols + 1 for *_, cols in done.placement.blocks(layer))
-    events = layer_events(op, done.placement, isaac, done.edges, done.signed)
+    events = events_by_layer([op], done.placement, isaac, done.edges, done.signed)[0]
     assert events["conversion"] == 64 * 16 * columns
     assert events["row_drive"] == 64 * 16 * sum(rows for _, rows, *_ in done.placement.blocks(layer))
 
@@ -194,8 +194,8 @@ def test_partial_sums_are_added_where_a_column_has_several():
     assert "adder" not in done.energy("conv2")
     dense = [(n.name, Conv2d(32, 3, padding=1) if n.name == "conv2" else n.layer, n.inputs) for n in RESIDUAL.nodes]
     other = run(build_network("dense", (8, 8, 16), dense), chip)
-    counts = {name: layer_events(op, other.placement, chip, other.edges, other.signed).get("addition", 0)
-              for name, op in zip(other.cost.layer.tolist(), other.ops, strict=True)}  # fmt: skip
+    events = events_by_layer(other.ops, other.placement, chip, other.edges, other.signed)
+    counts = {op.layer: counts.get("addition", 0) for op, counts in zip(other.ops, events, strict=True)}
     assert counts["conv2"] == 64 * 32
     assert counts["add"] == 64 * 32
 

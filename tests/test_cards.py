@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 import yaml
 
-from pimsim import load_chip, load_component, load_device, load_experiment, units
+from pimsim import load_component, load_device, load_experiment, units
 from pimsim.catalog import cards, listing
 from pimsim.errors import UnitError
+from pimsim.experiment import load_any_chip
 from pimsim.spec import sources
 from pimsim.units import Unit, parse
 
-LOADERS = {"chip": load_chip, "component": load_component, "device": load_device, "experiment": load_experiment}
+LOADERS = {"chip": load_any_chip, "component": load_component, "device": load_device, "experiment": load_experiment}
 SHIPPED = [(kind, name) for kind in LOADERS for name in cards(kind)]
 UNITS = [unit for unit in vars(units).values() if isinstance(unit, Unit)]
 every_card = pytest.mark.parametrize(("kind", "name"), SHIPPED)

@@ -94,3 +94,13 @@ def test_ir_drop(tmp_path):
     assert large > 3 * small
     assert last > large
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_timeline(tmp_path):
+    """Overlap shortens the latency, and a pipeline the interval; the figure is drawn."""
+    figure = tmp_path / "timeline.png"
+    lines = output("timeline.py", "--network", "lenet5", "--figure", str(figure)).splitlines()[1:]
+    layers, batch, sequence = ([float(number.replace(",", "")) for number in line.split()[1:]] for line in lines)
+    assert layers[0] <= batch[0] == sequence[0] == sequence[1]
+    assert layers[1] == batch[1] < sequence[1]
+    assert figure.read_bytes().startswith(b"\x89PNG")

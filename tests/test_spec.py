@@ -9,10 +9,11 @@ import yaml
 from pimsim import load_chip, load_device, load_experiment
 from pimsim.catalog import cards
 from pimsim.errors import SpecError, UnitError
+from pimsim.experiment import load_any_chip
 from pimsim.spec import AbstractSpec, SpecProblems, from_data, sources, to_data, variants
 from pimsim.units import Power, Time
 
-LOADERS = {"chip": load_chip, "device": load_device, "experiment": load_experiment}
+LOADERS = {"chip": load_any_chip, "device": load_device, "experiment": load_experiment}
 SHIPPED = [(kind, name) for kind in LOADERS for name in cards(kind)]
 
 

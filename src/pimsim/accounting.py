@@ -1,7 +1,7 @@
 """Events × costs: the energy, power and area of one inference on any chip."""
 
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from jaxtyping import Float, Shaped
 from pimsim.chip import Chip, Line
 from pimsim.errors import SpecError
 from pimsim.mapping import Placement, product
-from pimsim.network.ops import Op, ProductOp, VectorOp
+from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
 from pimsim.schedule import Edge, Timeline
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Areas, Counts, Energies, Energy, Power, Powers, Time
@@ -84,13 +84,14 @@ def account(
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
     bill = chip.bill()
-    events = [layer_events(op, placement, chip, edges, signed) for op in ops]
-    names = [line.event for line in bill if line.event]
-    if unpaid := {name for counts in events for name in counts} - set(names):
+    events = events_by_layer(ops, placement, chip, edges, signed)
+    known = {line.event for line in bill} - {""}
+    if unpaid := set().union(*events) - known:
         fact = f"no component is charged for {', '.join(sorted(unpaid))}"
-        raise SpecError(chip.name, fact, f"Its bill has: {', '.join(sorted(set(names)))}.")
-    count = np.array([[counts.get(name, 0.0) for name in names] for counts in events])
-    dynamic = np.array([[counts.get(line.event, 0.0) * line.cost.energy for line in bill] for counts in events])
+        raise SpecError(chip.name, fact, f"Its bill has: {', '.join(sorted(known))}.")
+    count = np.array([[counts.get(line.event, 0.0) for line in bill] for counts in events])
+    dynamic = count * np.array([line.cost.energy for line in bill])
+    acting = [index for index, line in enumerate(bill) if line.event]
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
     tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
     static = time * standing_power(bill, chip, tiles, placement.chips)[:, 0]
@@ -99,10 +100,10 @@ def account(
     return CostReport(
         layer=np.array([op.layer for op in ops]),
         component=np.array([line.component for line in bill]),
-        event=np.array(names),
+        event=np.array([bill[index].event for index in acting]),
         energy=dynamic,
         static_energy=static,
-        event_count=count,
+        event_count=count[:, acting],
         component_area=area,
         total_energy=total,
         power=total / time,
@@ -166,35 +167,66 @@ def by_line(values: Sequence[Any]) -> Float[np.ndarray, "component variant"]:
     return np.array(np.broadcast_arrays(*values), float).reshape(len(values), -1)
 
 
-def layer_events(
-    op: Op, placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
-) -> dict[str, float]:
-    """Every event of one layer in one inference: in its arrays, around them, and on its inputs' way to it."""
-    bits, total = chip.core.input_bits, defaultdict(float)
+def events_by_layer(
+    ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
+) -> list[dict[str, float]]:
+    """Every event of each layer in one inference: in its arrays, around them, and on its inputs' way to it."""
+    bits = chip.core.input_bits
+    arrive, pass_matrix, act = chip.tile.arrival_events, chip.tile.matrix_events, chip.tile.vector_events
+    in_arrays = _array_events([op for op in ops if isinstance(op, MatrixOp)], placement, chip, signed)
+    coming = defaultdict(list)
+    for edge in edges:
+        coming[edge.consumer].append(edge)
 
-    def happens(events: Mapping[str, float], times: int = 1) -> None:
+    def of_layer(op: Op) -> Iterator[tuple[Mapping[str, float], int]]:
+        """Events, and how often they happen."""
+        for edge in coming[op.layer]:
+            yield {"flit_hop": edge.flit_hops}, 1
+            yield arrive(edge.values * edge.copies, bits), 1
+        if isinstance(op, VectorOp):
+            yield act(op.kind, op.values, op.operands), 1
+        elif isinstance(op, ProductOp):
+            yield chip.tile.product_events(product(op), bits), 1
+        else:
+            partial_sums = sum(cols * count for (_, cols), count in placement.block_shapes(op.layer).items())
+            yield pass_matrix(op.rows, op.cols, partial_sums, bits), op.vectors
+            yield in_arrays[op.layer], op.vectors
+            if placement.rounds > 1:
+                yield {"cell_write": float(chip.core.pulses_per_cell * cells_of(op.layer, placement, chip))}, 1
+
+    return [_summed(of_layer(op)) for op in ops]
+
+
+def _array_events(
+    ops: Sequence[MatrixOp], placement: Placement, chip: Chip, signed: Mapping[str, bool]
+) -> dict[str, dict[str, float]]:
+    """What one vector makes the arrays of each layer do: blocks of each shape × the events of one, as one product."""
+    found = {}
+    for kind in set(signed.values()):
+        blocks = {op.layer: placement.block_shapes(op.layer) for op in ops if signed[op.layer] == kind}
+        if shapes := sorted(set().union(*blocks.values())):
+            rows, cols = np.array(shapes).T
+            events = chip.core.events(rows, cols, signed=kind)
+            number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
+            counts = number @ np.array(np.broadcast_arrays(*events.values())).T
+            found |= {
+                layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
+            }
+    return found
+
+
+def cells_of(layer: str, placement: Placement, chip: Chip) -> int:
+    """Cells that all copies of a layer use."""
+    shapes = placement.block_shapes(layer).items()
+    return placement.copies(layer) * sum(count * chip.core.cells(rows, cols) for (rows, cols), count in shapes)
+
+
+def _summed(happened: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, float]:
+    total = defaultdict(float)
+    for events, times in happened:
         for name, count in events.items():
             total[name] += count * times
-
-    for edge in edges:
-        if edge.consumer == op.layer:
-            happens({"flit_hop": edge.flit_hops})
-            happens(chip.tile.arrival_events(edge.values * edge.copies, bits))
-    if isinstance(op, VectorOp):
-        happens(chip.tile.vector_events(op.kind, op.values, op.operands))
-        return total
-    if isinstance(op, ProductOp):
-        happens(chip.tile.product_events(product(op), bits))
-        return total
-    blocks = placement.blocks(op.layer)
-    partial_sums = sum(cols for *_, cols in blocks)
-    happens(chip.tile.matrix_events(op.rows, op.cols, partial_sums, bits), op.vectors)
-    for (rows, cols), count in Counter((rows, cols) for _, rows, _, cols in blocks).items():
-        happens(chip.core.events(rows, cols, signed=signed[op.layer]), op.vectors * count)
-    if placement.rounds > 1:
-        cells = sum(chip.core.cells(rows, cols) for _, rows, _, cols in blocks) * placement.copies(op.layer)
-        happens({"cell_write": float(cells * chip.core.pulses_per_cell)})
-    return total
+    return dict(total)
 
 
 def standing_power(bill: Sequence[Line], chip: Chip, tiles: int, chips: int) -> Powers[np.ndarray, "component variant"]:

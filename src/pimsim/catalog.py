@@ -93,6 +93,11 @@ def cards(kind: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted((_card_root() / FOLDERS[kind]).glob("*.yaml"))}
 
 
+def published() -> dict[str, Path]:
+    """The files of what was published, by the chip that they are about."""
+    return {path.stem: path for path in sorted((_card_root() / "configs/published").glob("*.yaml"))}
+
+
 def apply_overrides(data: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of a card with values replaced at dotted paths: {"chip.core.adc.bits": 7}.
 

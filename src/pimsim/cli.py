@@ -34,6 +34,10 @@ EXAMPLES = """
   pimsim list devices                        what there is to choose from
 
   pimsim check my-chip.yaml                  every problem in a file
+
+  pimsim compare isaac-ce puma               chips side by side
+
+  pimsim validate isaac-ce                   published figures, and ours
 """
 
 
@@ -51,7 +55,7 @@ def pimsim() -> None:
 
     pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
 
-    pimsim run isaac-ce --network vgg-d
+    pimsim run isaac-ce --network vgg-d --trace vgg-d.json
     """
 )
 def run(
@@ -65,12 +69,15 @@ def run(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
     ] = None,
+    trace: Annotated[
+        Path | None, typer.Option(metavar="FILE.json", help="Write the timeline for Perfetto.", show_default=False)
+    ] = None,
     overrides: Overrides = [],  # noqa: B006
     as_json: Json = False,
 ) -> None:
     """Simulate one experiment and write one HDF5 file."""
     _quiet_jax()
-    from pimsim.results import check_target, result_summary, write_result
+    from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
     plan = _read_experiment(experiment, network, overrides)
@@ -78,8 +85,9 @@ def run(
     with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
+    written = [output] if trace is None else [output, write_trace(result.timeline, trace)]
     _print(result_summary(result), as_json)
-    print(f"wrote {output}", file=sys.stderr)
+    print(f"wrote {' and '.join(map(str, written))}", file=sys.stderr)
 
 
 @app.command(
@@ -152,6 +160,67 @@ def check(
             print(f"{file}: ok")
     if any(found.values()):
         raise typer.Exit(2)
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim compare isaac-ce puma --network vgg-d
+
+    pimsim compare isaac-ce puma dadiannao --operand-bits 8
+    """
+)
+def compare(
+    names: Annotated[list[str], typer.Argument(help="Chips or experiments, by name or .yaml file, or results.h5.")],
+    network: Annotated[
+        str | None, typer.Option(metavar="NAME", help="What all of them run, for its cost.", show_default=False)
+    ] = None,
+    operand_bits: Annotated[
+        int | None, typer.Option(min=1, max=16, help="Give all of them operands of this width.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put chips side by side, the best of each row marked."""
+    _quiet_jax()
+    from pimsim import comparison
+    from pimsim.tables import comparison_table
+
+    found = comparison.compare(names, network, operand_bits)
+    if as_json:
+        print(json.dumps(found, indent=2))
+    else:
+        _console().print(comparison_table(found))
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim validate
+
+    pimsim validate isaac-ce puma --json
+    """
+)
+def validate(
+    names: Annotated[list[str] | None, typer.Argument(help="Chips; all if there is none.", show_default=False)] = None,
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the page in docs/validation.md.")] = False,
+) -> None:
+    """Compare published figures with those computed here; status 1 if one is missed."""
+    _quiet_jax()
+    import dataclasses
+
+    from pimsim import validation
+    from pimsim.tables import validation_markdown, validation_table
+
+    rows = validation.validate(names or ())
+    if as_json:
+        print(json.dumps({"rows": [dataclasses.asdict(row) for row in rows]}, indent=2))
+    elif markdown:
+        print(validation_markdown(rows))
+    else:
+        _console().print(validation_table(rows))
+    if any(row.fails for row in rows):
+        raise typer.Exit(1)
 
 
 def main() -> None:

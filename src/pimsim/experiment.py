@@ -10,7 +10,7 @@ import equinox as eqx
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import apply_overrides, load_card, registered
-from pimsim.chip import Chip
+from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
@@ -18,6 +18,7 @@ from pimsim.inference.engines import Engine
 from pimsim.mapping import Budget, Overflow, Placement, Replicate, place
 from pimsim.network.datasets import Dataset
 from pimsim.network.ops import Op
+from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
@@ -71,6 +72,7 @@ class Experiment(AbstractSpec):
     folds where the proof holds and plays the rest."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
+    schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
 
     def __check_init__(self):
@@ -124,6 +126,11 @@ def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any]
 def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:
     """The chip of a card or a .yaml file."""
     return _load(name, "chip", Chip, overrides)
+
+
+def load_any_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractChip:
+    """The chip of a card or a .yaml file, with arrays or without: a `Chip` or a `Machine`."""
+    return _load(name, "chip", AbstractChip, overrides)
 
 
 def load_device(name: str | Path, overrides: Mapping[str, Any] | None = None) -> AbstractDevice:

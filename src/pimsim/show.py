@@ -13,12 +13,13 @@ from rich.console import Group, RenderableType
 
 from pimsim.cardfile import read_yaml
 from pimsim.catalog import card_path, cards, is_file_name, reference, unknown
-from pimsim.chip import Chip
+from pimsim.chip import AbstractChip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError
 from pimsim.experiment import (
     Experiment,
+    load_any_chip,
     load_chip,
     load_component,
     load_device,
@@ -31,8 +32,8 @@ from pimsim.results import chip_summary, read_result, result_summary
 from pimsim.spec import sources, to_data, variants
 from pimsim.tables import chip_table, level_table, result_table, source_table, titled, value_table
 
-LOADERS = {"experiment": load_experiment, "chip": load_chip, "device": load_device, "component": load_component}
-FORMS = {"experiment": Experiment, "chip": Chip, "device": AbstractDevice, "component": AbstractCircuit}
+LOADERS = {"experiment": load_experiment, "chip": load_any_chip, "device": load_device, "component": load_component}
+FORMS = {"experiment": Experiment, "chip": AbstractChip, "device": AbstractDevice, "component": AbstractCircuit}
 COST_UNITS = {"energy": "J", "power": "W", "area": "m2", "leakage": "W", "constant": "W", "latency": "s"}
 SHOWN_LEVELS, SHOWN_CELLS = 8, 2000
 """Levels of a cell that `show` draws, and the cells it programs to each."""
@@ -51,7 +52,7 @@ def show(name: str, overrides: Mapping[str, Any]) -> Shown:
     if isinstance(card, Experiment):
         return show_experiment(card, name, overrides)
     stated = sources(card)
-    if isinstance(card, Chip):
+    if isinstance(card, AbstractChip):
         summary = chip_summary(card)
         return summary | {"sources": stated}, lambda: chip_table(summary, stated)
     if isinstance(card, AbstractCircuit):
@@ -115,7 +116,7 @@ def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, A
     return summary, lambda: Group(*tables)
 
 
-def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | Chip | AbstractDevice | AbstractCircuit:
+def load_any(name: str, overrides: Mapping[str, Any]) -> Experiment | AbstractChip | AbstractDevice | AbstractCircuit:
     """The experiment, chip, device or component of a name; a .yaml file is what its keys say."""
     if is_file_name(name):
         return LOADERS[kind_of_file(card_path(name, "experiment"))](name, overrides)
@@ -147,7 +148,7 @@ def kind_of_file(path: Path, seen: frozenset[Path] = frozenset()) -> str:
 def keys_of(form: type) -> set[str]:
     """The keys that a card of this form may have, whichever model it names."""
     fields = {field.name for model in variants(form).values() for field in dataclasses.fields(model)}
-    return fields | {"model"} if form in (AbstractDevice, AbstractCircuit) else fields
+    return fields | {"model"} if form is not Experiment else fields
 
 
 def check_file(name: str) -> list[PimsimError]:

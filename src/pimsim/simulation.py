@@ -46,7 +46,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         inference = _infer(experiment, quantized, placement, data, progress)
         clock.lap("infer")
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
-    timeline = schedule(ops, placement, chip, edges, signed)
+    timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
     programming = charge_programming(

@@ -70,7 +70,7 @@ def to_data(value: Any) -> Any:
     if not dataclasses.is_dataclass(value):
         if isinstance(value, tuple):
             return [to_data(item) for item in value]
-        return dict(value) if isinstance(value, Mapping) else value
+        return {key: to_data(item) for key, item in value.items()} if isinstance(value, Mapping) else value
     hints = get_type_hints(type(value), include_extras=True)
     data = {"model": type(value).__name__} if _is_variant(type(value)) else {}
     for field in dataclasses.fields(value):
@@ -103,6 +103,9 @@ def sources(value: Any, path: str = "") -> dict[str, str]:
     if dataclasses.is_dataclass(value):
         for field in dataclasses.fields(value):
             found |= sources(getattr(value, field.name), f"{path}.{field.name}".lstrip("."))
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            found |= sources(item, f"{path}.{key}")
     return found
 
 

@@ -15,7 +15,8 @@ from pimsim.network.graph import build_network
 from pimsim.network.layers import Attention, Dense
 from pimsim.network.ops import ProductOp
 from pimsim.network.zoo import load_topology
-from pimsim.schedule import schedule, traffic
+from pimsim.schedule import SchedulePlan, schedule, traffic
+from pimsim.schedule.loads import bus_bits
 
 PICO = 1e-12
 ARRAYS = {
@@ -48,11 +49,11 @@ def attention(tokens=6, width=8, heads=2, **kind):
                                                 ("out", Dense(width))])  # fmt: skip
 
 
-def stages(network, chip):
+def stages(network, chip, kind="layer_pipeline"):
     ops, signed = network.ops(), network.signed_inputs()
     placement = place(ops, chip, "none")
     edges = traffic(ops, placement, chip, image_values=int(np.prod(network.input_shape)))
-    timeline = schedule(ops, placement, chip, edges, signed)
+    timeline = schedule(ops, placement, chip, edges, signed, SchedulePlan(kind))
     return ops, placement, edges, timeline, account(ops, placement, chip, edges, timeline, signed, Charging())
 
 
@@ -103,6 +104,28 @@ def test_products_pace_the_pipeline_when_they_are_slowest(rate):
     assert timeline.bottleneck in ("heads/scores", "heads")
     assert timeline.interval == pytest.approx(2 * 288e-6 / rate, rel=1e-9)
     assert timeline.latency > timeline.interval
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_products_take_their_turn_in_every_schedule(seed, rewritten):
+    """In sequence a product takes its writing and its vectors; overlap saves time, and no product takes less."""
+    rng = np.random.default_rng(seed)
+    network = attention(tokens=int(rng.integers(2, 9)), width=4 * int(rng.integers(1, 9)))
+    overlapped, batch, lone = (
+        stages(network, rewritten, kind)[3] for kind in ("layer_pipeline", "batch_pipeline", "sequential")
+    )
+    assert (overlapped.finish <= batch.finish * (1 + 1e-9)).all()
+    assert batch.latency == lone.latency == lone.interval
+    taken = np.diff(lone.finish, prepend=0)
+    assert (taken >= lone.busy * (1 - 1e-9)).all()
+    index = lone.layer.tolist().index("heads")
+    assert taken[index] == pytest.approx(lone.busy[index], abs=rewritten.core.cycle * 1.001)
+
+
+def test_every_bit_of_a_product_passes_a_bus(digital):
+    """Those of all tiles are those that energy is charged for; nobody's twice."""
+    ops, placement, *_, report = stages(attention(), digital)
+    assert bus_bits(ops, placement, digital).sum() == pytest.approx(report.events()["bus_bit"], rel=1e-12)
 
 
 def test_a_causal_mask_saves_digital_products_and_no_pass_through_arrays(digital, rewritten):

@@ -1,5 +1,7 @@
 """Weights that take turns in the arrays: nothing is lost, no array is held twice at a time, and writing is paid for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,9 @@ from pimsim.mapping import Budget, place
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Dense, Lstm
 from pimsim.network.ops import MatrixOp
-from pimsim.schedule import schedule, traffic
+from pimsim.schedule import SchedulePlan, schedule, traffic
 
+KINDS = ("layer_pipeline", "batch_pipeline", "sequential")
 PULSE = {"core.device.pulse": {"energy": "1 pJ", "width": "100 ns", "parallel": 16}, "core.device.endurance": 1e6}
 
 
@@ -34,11 +37,11 @@ def chain(*sizes, vectors=5):
     return ops
 
 
-def run(ops, chip, **plan):
+def run(ops, chip, kind="layer_pipeline", **plan):
     placement = place(ops, chip, **plan)
     signed = {op.layer: False for op in ops}
     edges = traffic(ops, placement, chip, 80)
-    timeline = schedule(ops, placement, chip, edges, signed)
+    timeline = schedule(ops, placement, chip, edges, signed, SchedulePlan(kind))
     return placement, timeline, account(ops, placement, chip, edges, timeline, signed, Charging())
 
 
@@ -69,19 +72,32 @@ def test_what_fits_is_written_once(chip):
     assert cost.total_energy == also.total_energy
 
 
-def test_rounds_follow_one_another_with_their_writing_between(chip):
+@pytest.mark.parametrize("kind", KINDS)
+def test_rounds_follow_one_another_with_their_writing_between(chip, kind):
     """Two layers of 3 arrays on 4: each is written, then its 5 vectors pass, then the other; nothing overlaps.
 
     3 arrays of 16 × (4 · 4 + 1) cells are 816, 16 at a time for 100 ns: 51 cycles.
     """
     ops = chain((48, 4), (48, 4))
-    placement, timeline, _ = run(ops, chip, replicate="none", overflow="reload")
+    placement, timeline, _ = run(ops, chip, kind, replicate="none", overflow="reload")
     assert placement.rounds == 2
     way = chip.core.latency(signed=False)
     passing = 51 + 4 * way.interval + way.depth
     assert timeline.latency / chip.core.cycle == pytest.approx(2 * passing)
     assert timeline.interval == pytest.approx(timeline.latency)
-    assert timeline.bottleneck == "rewriting"
+    assert timeline.bottleneck == ("m0" if kind == "sequential" else "rewriting")
+    assert timeline.start[0] / chip.core.cycle == pytest.approx(51)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rounds_pass_no_sooner_where_layers_do_not_overlap(chip, seed):
+    """Every finish: layer pipeline ≤ batch pipeline = sequence; no interval is shorter than all rounds take."""
+    rng = np.random.default_rng(seed)
+    ops = [replace(op, need=(rng.integers(0, 5, 5),)) for op in chain(*rng.integers(1, 50, (5, 2)).tolist())]
+    overlapped, batch, lone = (run(ops, chip, kind, overflow="reload")[1] for kind in KINDS)
+    assert (overlapped.finish <= batch.finish).all()
+    assert batch.finish.tolist() == lone.finish.tolist()
+    assert [each.interval for each in (overlapped, batch, lone)] == [each.latency for each in (overlapped, batch, lone)]
 
 
 def test_a_layer_larger_than_the_arrays_passes_in_parts(chip):

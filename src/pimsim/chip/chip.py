@@ -1,6 +1,10 @@
 """A chip: tiles on a mesh, links to the outside, and the figures of merit that follow."""
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
+
+from equinox import AbstractVar
 
 from pimsim.chip.core import Line, charge
 from pimsim.chip.crossbar import CrossbarCore
@@ -24,7 +28,35 @@ class Peak:
     storage_bytes_per_m2: StorageDensity
 
 
-class Chip(AbstractSpec):
+class AbstractChip(AbstractSpec):
+    """What any chip answers without a network: `bill`, `power`, `area`, `peak`."""
+
+    usual_model: ClassVar[str] = "Chip"
+
+    name: AbstractVar[str]
+
+    def __check_init__(self):
+        for field, total in (("power", self.power()), ("area", self.area())):
+            if total <= 0:
+                raise SpecError("", f"the chip's components have no {field}", "Peak figures are per watt and per mm².")
+
+    @abstractmethod
+    def bill(self) -> list[Line]:
+        """The components of the chip."""
+
+    @abstractmethod
+    def peak(self) -> Peak:
+        """What the chip does with every multiplier busy."""
+
+    def power(self) -> Power:
+        """With every component at its full rate: what papers add up."""
+        return sum(power_by_component(self.bill()).values())
+
+    def area(self) -> Area:
+        return sum(area_by_component(self.bill()).values())
+
+
+class Chip(AbstractChip):
     """Tiles on a mesh of routers."""
 
     name: str
@@ -40,9 +72,6 @@ class Chip(AbstractSpec):
         require("mesh_cols", self.mesh_cols, 1, 4096)
         if self.arrays > MAX_ARRAYS:
             raise SpecError("mesh_rows", f"the chip has {self.arrays:,} arrays, more than {MAX_ARRAYS:,}")
-        for field, total in (("power", self.power()), ("area", self.area())):
-            if total <= 0:
-                raise SpecError("", f"the chip's components have no {field}", "Peak figures are per watt and per mm².")
 
     @property
     def tiles(self) -> int:
@@ -61,16 +90,8 @@ class Chip(AbstractSpec):
         return self.tile.bill(self.core)
 
     def bill(self) -> list[Line]:
-        """The components of the chip."""
         tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
         return [*tiles, charge("link", "", 1, self.link)]
-
-    def power(self) -> Power:
-        """With every component at its full rate: what papers add up."""
-        return sum(power_by_component(self.bill()).values())
-
-    def area(self) -> Area:
-        return sum(area_by_component(self.bill()).values())
 
     def peak(self) -> Peak:
         core = self.core

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.tally import Tally
@@ -12,6 +13,10 @@ from pimsim.circuits.adc import AdcErrors
 from pimsim.errors import SpecError
 from pimsim.spec import AbstractSpec
 from pimsim.units import Conductances
+
+Size = int | Int[np.ndarray, " shape"]
+"""Rows or columns of one block, or of many."""
+Count = float | Float[np.ndarray, " shape"]
 
 
 class Line(NamedTuple):
@@ -118,7 +123,7 @@ class AbstractCore(AbstractSpec):
         """
 
     @abstractmethod
-    def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
+    def events(self, rows: Size, cols: Size, *, signed: bool) -> dict[str, Count]:
         """How often each component acts when one vector passes one array of which rows × cols weights are used."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges, charge
+from pimsim.chip.core import AbstractCore, Count, Cuts, Latency, Line, Programmed, Ranges, Size, charge
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
@@ -247,26 +247,26 @@ class CrossbarCore(AbstractCore):
         verified = self.device.verification
         return 1 if verified is None else verified[1]
 
-    def events(self, rows: int, cols: int, *, signed: bool) -> dict[str, float]:
-        reads = len(self.streams(signed))
+    def events(self, rows: Size, cols: Size, *, signed: bool) -> dict[str, Count]:
+        reads, planes = float(len(self.streams(signed))), self.planes
         extra = int(self.encoding.unit_level > 0)
-        columns, counted = cols * self.planes + extra, cols * self.conversion_planes + extra
+        columns, counted = cols * planes + extra, cols * self.conversion_planes + extra
         spares = self.mitigation.spares if self.mitigation else 0
-        times = reads if self.accumulate == "digital" else 1
-        return {
-            "row_drive": float(reads * rows),
-            "cell_read": float(reads * rows * (columns + self.spare_lines)),
-            "sample": float(reads * (counted + spares)),
+        times = reads if self.accumulate == "digital" else 1.0
+        happens: dict[str, Count] = {
+            "row_drive": reads * rows,
+            "cell_read": reads * rows * (columns + self.spare_lines),
+            "sample": reads * (counted + spares),
             "conversion": times * (counted + spares) * self._resolved(signed),
-            "shift_add": float(times * counted),
-            "input_bit_read": float(self.input_bits * rows),
-            "result_update": float(times * counted),
-        } | (self.mitigation.events(rows, cols) if self.mitigation else {})
+            "shift_add": times * counted,
+            "input_bit_read": float(self.input_bits) * rows,
+            "result_update": times * counted,
+        }
+        return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
-        table = bits_table(self, signed)
-        return float(table.mean() / self.adc.bits) if self.adc_bits else 1.0
+        return float(bits_table(self, signed).mean() / self.adc.bits) if self.adc_bits else 1.0
 
     def latency(self, *, signed: bool) -> Latency:
         """A read takes as long as the conversions of the columns that share a converter, one after the other."""
@@ -303,7 +303,7 @@ class CrossbarCore(AbstractCore):
     def conversions_per_mac(self) -> float:
         """ADC conversions behind one multiply-accumulate of a full array."""
         full = self.events(self.rows, self.weights_per_array, signed=True)
-        return full["shift_add"] / (self.rows * self.weights_per_array)
+        return float(full["shift_add"]) / (self.rows * self.weights_per_array)
 
     def ranges_for(
         self,

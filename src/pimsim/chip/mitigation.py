@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pimsim.chip.core import Line, charge
+from pimsim.chip.core import Count, Line, Size, charge
 from pimsim.circuits import AbstractUnit, Circuit
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
@@ -77,13 +77,13 @@ class Mitigation(AbstractSpec):
                 fact = f"must be at least {needed} to keep up with {core.arrays} arrays, got {unit.number}"
                 raise SpecError("mitigation.correction.unit.number", fact)
 
-    def events(self, rows: int, cols: int) -> dict[str, float]:
+    def events(self, rows: Size, cols: Size) -> dict[str, Count]:
         """What one vector sets off at an array of which rows × cols weights are used, beside conversions."""
         happens = {}
         if self.rows is not None:
-            happens["row_index"] = float(rows)
+            happens["row_index"] = 1.0 * rows
         if self.correction is not None:
-            happens["correction"] = float(min(self.correction.entries, rows * cols))
+            happens["correction"] = 1.0 * np.minimum(self.correction.entries, rows * cols)
         return happens
 
     def bill(self, arrays: int, rows: int) -> list[Line]:

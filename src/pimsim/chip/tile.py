@@ -1,5 +1,7 @@
 """A tile: cores around a buffer, with the digital units their results pass through."""
 
+import equinox as eqx
+
 from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
 from pimsim.chip.products import AbstractProducts, Pace, Product
@@ -24,6 +26,8 @@ class Tile(AbstractSpec):
     output_register: AbstractUnit
     """Its event is one finished result."""
     router: Router
+    others: dict[str, AbstractUnit] = eqx.field(default_factory=dict)
+    """What else there is, by name: control, instruction memories; no event makes it act."""
     products: AbstractProducts | None = None
     """What multiplies two results of the network; None where nothing can."""
 
@@ -83,5 +87,6 @@ class Tile(AbstractSpec):
             charge("adder", "addition", self.adder.number, self.adder),
             charge("result_register", "result", self.output_register.number, self.output_register),
             charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
+            *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
         ]
         return lines if self.products is None else lines + self.products.bill()

@@ -7,7 +7,7 @@ from typing import ClassVar
 import equinox as eqx
 from equinox import AbstractVar
 
-from pimsim.circuits.process import Process, factors
+from pimsim.circuits.process import Factors, Process, factors
 from pimsim.errors import SpecError, require, require_positive
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Energy, Frequency, Power, Time, Varying
@@ -28,6 +28,17 @@ class Cost:
     """Drawn while the chip is on, whatever happens; part of `power`."""
     latency: Varying[Time, " variant"] = 0.0
     """From the start of an event to its result; 0 where none is published."""
+
+    def scaled(self, by: Factors) -> "Cost":
+        """In another process."""
+        return Cost(
+            energy=self.energy * by.energy,
+            power=self.power * by.energy / by.delay,
+            area=self.area * by.area,
+            leakage=self.leakage * by.leakage,
+            constant=self.constant * by.energy / by.delay,
+            latency=self.latency * by.delay,
+        )
 
 
 class AbstractCircuit(AbstractSpec):
@@ -66,15 +77,7 @@ class AbstractCircuit(AbstractSpec):
         cost = self.published_cost()
         if self.process is None or self.ported_to is None:
             return cost
-        by = factors(self.process, self.ported_to)
-        return Cost(
-            energy=cost.energy * by.energy,
-            power=cost.power * by.energy / by.delay,
-            area=cost.area * by.area,
-            leakage=cost.leakage * by.leakage,
-            constant=cost.constant * by.energy / by.delay,
-            latency=cost.latency * by.delay,
-        )
+        return cost.scaled(factors(self.process, self.ported_to))
 
 
 class AbstractUnit(AbstractCircuit):
@@ -104,3 +107,33 @@ class Circuit(AbstractUnit):
     def published_cost(self) -> Cost:
         energy = self.power / self.rate
         return Cost(energy=energy, power=self.power, area=self.area, leakage=self.leakage, latency=self.latency)
+
+
+class Control(AbstractUnit):
+    """Draws the same power whenever its tile is on, and answers no event: control, instruction memories."""
+
+    power: Power
+    area: Area
+    number: int = 1
+
+    def __check_init__(self):
+        require("number", self.number, 1)
+
+    def published_cost(self) -> Cost:
+        return Cost(power=self.power, area=self.area, leakage=self.power)
+
+
+class SharedUnit(AbstractUnit):
+    """Work that a unit listed elsewhere does as well: events take energy, but no power or area of their own."""
+
+    power: Power
+    """Of the unit that does it."""
+    rate: Frequency
+    """Events per second at which it draws `power`."""
+    number: int = 1
+
+    def __check_init__(self):
+        require_positive("rate", self.rate, "Hz")
+
+    def published_cost(self) -> Cost:
+        return Cost(energy=self.power / self.rate)

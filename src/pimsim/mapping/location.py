@@ -24,8 +24,9 @@ def locations(ops: Sequence[Op], placement: Placement) -> dict[str, Int[np.ndarr
 
 def product_shares(ops: Sequence[Op], placement: Placement) -> dict[str, float]:
     """How many tiles each product of results has, in effect: those that meet on one tile share its units equally."""
-    where = locations(ops, placement)
-    products = {op.layer: where[op.layer].tolist() for op in ops if isinstance(op, ProductOp)}
+    layers = [op.layer for op in ops if isinstance(op, ProductOp)]
+    where = locations(ops, placement) if layers else {}
+    products = {layer: where[layer].tolist() for layer in layers}
     meeting = Counter(tile for tiles in products.values() for tile in tiles)
     return {layer: sum(1 / meeting[tile] for tile in tiles) for layer, tiles in products.items()}
 

@@ -1,5 +1,6 @@
 """Which block of which matrix sits in which array: the one table that inference, schedule and cost all read."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,7 +29,7 @@ class Placement:
     arrays_per_tile: int
     tiles_per_chip: int
     block_matrix: Int[np.ndarray, " block"]
-    """Index of the layer."""
+    """Index of the layer; blocks stand in the order of the layers."""
     block_replica: Int[np.ndarray, " block"]
     block_row: Int[np.ndarray, " block"]
     """First row of the matrix in the block."""
@@ -43,16 +44,16 @@ class Placement:
 
     @property
     def arrays_used(self) -> int:
-        return len(np.unique(self.block_array))
+        return len(distinct(self.block_array))
 
-    @property
+    @functools.cached_property
     def rounds(self) -> int:
         """How often the arrays are written in one inference, where more than once."""
         return 1 + int(self.block_round.max())
 
     def rounds_of(self, layer: str) -> list[int]:
         """The rounds in which the arrays hold any of a layer."""
-        return np.unique(self.block_round[self.block_matrix == self._index(layer)]).tolist()
+        return [0] if self.rounds == 1 else distinct(self.block_round[self._blocks(layer)]).tolist()
 
     def copies(self, layer: str) -> int:
         """Replicas of a layer's matrix."""
@@ -60,20 +61,45 @@ class Placement:
 
     def blocks(self, layer: str) -> list[tuple[int, int, int, int]]:
         """(first row, rows, first col, cols) of the blocks of one replica."""
-        rows = np.flatnonzero((self.block_matrix == self._index(layer)) & (self.block_replica == 0))
+        lone = self._one_replica(layer)
         columns = (self.block_row, self.block_rows, self.block_col, self.block_cols)
-        return [tuple(int(column[row]) for column in columns) for row in rows]  # type: ignore[misc]
+        return list(zip(*(column[lone].tolist() for column in columns), strict=True))  # type: ignore[arg-type]
+
+    def block_shapes(self, layer: str) -> dict[tuple[int, int], int]:
+        """How many blocks of each (rows, cols) one replica has."""
+        lone = self._one_replica(layer)
+        wide = int(self.block_cols[lone].max()) + 1
+        shape, count = np.unique(self.block_rows[lone] * wide + self.block_cols[lone], return_counts=True)
+        return {divmod(each, wide): number for each, number in zip(shape.tolist(), count.tolist(), strict=True)}
 
     def tiles(self, layer: str) -> Int[np.ndarray, " tile"]:
         """The tiles, counted on through the chips, that hold any of a layer."""
-        return np.unique(self.block_array[self.block_matrix == self._index(layer)] // self.arrays_per_tile)
+        return distinct(self.block_array[self._blocks(layer)] // self.arrays_per_tile)
 
     def tiles_on(self) -> int:
         """Tiles that hold anything."""
-        return len(np.unique(self.block_array // self.arrays_per_tile))
+        return len(distinct(self.block_array // self.arrays_per_tile))
+
+    def _one_replica(self, layer: str) -> Int[np.ndarray, " block"]:
+        own = self._blocks(layer)
+        return own.start + np.flatnonzero(self.block_replica[own] == 0)
+
+    def _blocks(self, layer: str) -> slice:
+        index = self._index(layer)
+        return slice(*np.searchsorted(self.block_matrix, [index, index + 1]).tolist())
 
     def _index(self, layer: str) -> int:
-        return int(np.flatnonzero(self.matrix == layer)[0])
+        return self._indices[layer]
+
+    @functools.cached_property
+    def _indices(self) -> dict[str, int]:
+        return {layer: index for index, layer in enumerate(self.matrix.tolist())}
+
+
+def distinct(numbers: Int[np.ndarray, " n"]) -> Int[np.ndarray, " distinct"]:
+    """The different ones of whole numbers that are not negative, in order: `np.unique` without sorting."""
+    least = numbers.min()
+    return least + np.flatnonzero(np.bincount(numbers - least))
 
 
 def place(
@@ -92,32 +118,25 @@ def place(
     copy: vector v passes replica v mod their number. Raises CapacityError where arrays are lacking.
     """
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
-    dynamic = [op.layer for op in ops if isinstance(op, ProductOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
-    if dynamic and chip.tile.products is None:
-        remedy = "Choose a chip with `tile.products`, such as isaac-ce-attention."
-        raise NetworkError(dynamic[0], f"has dynamic products, which {chip.name} has no unit for", remedy)
-    cuts = {op.layer: chip.core.cuts(op.rows, op.cols) for op in matrices}
-    tables = [block_table(op, cuts[op.layer]) for op in matrices]
+    check_products(ops, chip)
+    cuts = functools.cache(chip.core.cuts)
+    tables = [block_table(op, cuts(op.rows, op.cols)) for op in matrices]
     arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}
     limit = capacity(sum(arrays.values()), chip, budget, overflow)
     copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow)
+    replicas = np.array([copies[op.layer] for op in matrices])
+    matrix, replica, row, height, col, width = replicated(tables, replicas)
     if overflow == "refuse" or (budget is not None and overflow == "spread"):
-        asked = sum(copies[op.layer] * len(table) for op, table in zip(matrices, tables, strict=True))
-        require_capacity("mapping.replicate", asked, limit)
-    rows = []
-    for index, (op, table) in enumerate(zip(matrices, tables, strict=True)):
-        replica = np.repeat(np.arange(copies[op.layer]), len(table))
-        rows.append(np.column_stack([np.full(len(replica), index), replica, np.tile(table, (copies[op.layer], 1))]))
-    matrix, replica, row, height, col, width = np.concatenate(rows).T
+        require_capacity("mapping.replicate", len(matrix), limit)
     array, turn = np.arange(len(matrix)), np.zeros(len(matrix), int)
     if overflow == "reload":
         array, turn = take_turns(matrix, [len(group) for group in groups], limit)
     chips = -(-(1 + int(array.max())) // chip.arrays)
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
-        replication=np.array([copies[op.layer] for op in matrices]),
+        replication=replicas,
         chips=chips,
         arrays_total=chips * chip.arrays,
         arrays_per_tile=chip.arrays_per_tile,
@@ -131,6 +150,28 @@ def place(
         block_array=array,
         block_round=turn,
     )
+
+
+def check_products(ops: Sequence[Op], chip: Chip) -> None:
+    """Raise NetworkError for products of two results on a chip that has nothing to multiply them."""
+    dynamic = [op.layer for op in ops if isinstance(op, ProductOp)]
+    if dynamic and chip.tile.products is None:
+        remedy = "Choose a chip with `tile.products`, such as isaac-ce-attention."
+        raise NetworkError(dynamic[0], f"has dynamic products, which {chip.name} has no unit for", remedy)
+
+
+def replicated(
+    tables: Sequence[Int[np.ndarray, "_ 4"]], replicas: Int[np.ndarray, " matrix"]
+) -> list[Int[np.ndarray, " block"]]:
+    """Index of the matrix, replica, first row, rows, first col and cols of each block of all replicas."""
+    sizes = np.array([len(table) for table in tables])
+    matrix = np.repeat(np.arange(len(tables)), replicas * sizes)
+    replica = np.concatenate([np.repeat(np.arange(r), size) for r, size in zip(replicas, sizes, strict=True)])
+    of_blocks = (
+        np.concatenate([np.tile(column, r) for column, r in zip(columns, replicas, strict=True)])
+        for columns in zip(*(table.T for table in tables), strict=True)
+    )
+    return [matrix, replica, *of_blocks]
 
 
 def take_turns(

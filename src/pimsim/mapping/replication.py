@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import numpy as np
+from jaxtyping import Int
+
 from pimsim.errors import SpecError, nearest, require
 from pimsim.network.ops import MatrixOp
 
@@ -38,14 +41,14 @@ def balance(ops: Sequence[MatrixOp], arrays: Mapping[str, int], budget: int) -> 
     that w waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
     """
 
-    def copies(waves: int) -> dict[str, int]:
-        return {op.layer: -(-op.vectors // op.matrices // waves) for op in ops}
+    vectors = np.array([op.vectors // op.matrices for op in ops])
+    size = np.array([arrays[op.layer] for op in ops])
 
-    def fits(waves: int) -> bool:
-        return sum(count * arrays[layer] for layer, count in copies(waves).items()) <= budget
+    def copies(waves: int) -> Int[np.ndarray, " layer"]:
+        return -(-vectors // waves)
 
-    low, high = 1, max(op.vectors // op.matrices for op in ops)
+    low, high = 1, int(vectors.max())
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if fits(middle) else (middle + 1, high)
-    return copies(low)
+        low, high = (low, middle) if copies(middle) @ size <= budget else (middle + 1, high)
+    return dict(zip((op.layer for op in ops), copies(low).tolist(), strict=True))

@@ -3,3 +3,4 @@
 from pimsim.results.hdf5 import check_target, read_result, write_result
 from pimsim.results.record import Provenance, Result, Specification, Stages, record_provenance, record_specification
 from pimsim.results.summary import chip_summary, result_summary
+from pimsim.results.trace import write_trace

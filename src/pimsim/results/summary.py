@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pimsim.chip import Chip, Peak
+from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.programming import ProgrammingReport
@@ -28,6 +28,9 @@ def result_summary(result: Result) -> dict[str, Any]:
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
         "bottleneck": timeline.bottleneck,
+        "schedule": timeline.kind,
+        "shared_s": dict(zip(timeline.resource.tolist(), timeline.occupied.tolist(), strict=True)),
+        "busiest": dict(zip(timeline.resource.tolist(), timeline.busiest.tolist(), strict=True)),
         "energy_J": cost.total_energy,
         "power_W": cost.power,
         "area_m2": cost.area,
@@ -89,21 +92,28 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
     return {"cells": report.total_cells, "parallel": report.parallel} | stated
 
 
-def chip_summary(chip: Chip) -> dict[str, Any]:
-    """The figures of a chip that need no run."""
-    tile = chip.tile_bill()
+def chip_summary(chip: AbstractChip) -> dict[str, Any]:
+    """The figures of a chip that need no run; those of tiles and arrays only where it has them."""
     return {
         "chip": chip.name,
         "description": chip.description,
         "peak": peak_summary(chip.peak()),
         "power_W": chip.power(),
         "area_m2": chip.area(),
+        **(array_summary(chip) if isinstance(chip, Chip) else {}),
+        "power_by_component_W": power_by_component(chip.bill()),
+        "area_by_component_m2": area_by_component(chip.bill()),
+    }
+
+
+def array_summary(chip: Chip) -> dict[str, Any]:
+    """The figures of a chip's tiles and arrays."""
+    tile = chip.tile_bill()
+    return {
         "arrays_total": chip.arrays,
         "tiles": chip.tiles,
         "tile": {"power_W": sum(power_by_component(tile).values()), "area_m2": sum(area_by_component(tile).values())},
         "conversions_per_mac": chip.core.conversions_per_mac(),
-        "power_by_component_W": power_by_component(chip.bill()),
-        "area_by_component_m2": area_by_component(chip.bill()),
     }
 
 

@@ -1,4 +1,5 @@
 """When things happen. Plain Python and NumPy."""
 
-from pimsim.schedule.pipeline import Timeline, paced, schedule
+from pimsim.schedule.pipeline import paced, schedule
+from pimsim.schedule.timeline import SchedulePlan, Timeline
 from pimsim.schedule.traffic import Edge, traffic

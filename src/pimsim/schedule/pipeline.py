@@ -1,38 +1,29 @@
-"""ISAAC's layer pipeline, solved exactly: every vector starts when its window has arrived and its copy is free."""
+"""When the layers of an inference work: ISAAC's layer pipeline, solved exactly, and slower ways to take turns."""
 
+import functools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Int, Real, Shaped
+from jaxtyping import Int
 
 from pimsim.chip import Chip
-from pimsim.mapping import Placement, product, product_shares
-from pimsim.network.ops import MatrixOp, Op, ProductOp
+from pimsim.mapping import Placement
+from pimsim.network.ops import Op, ProductOp
+from pimsim.schedule.loads import shared_loads
+from pimsim.schedule.timeline import SchedulePlan, Timeline
 from pimsim.schedule.traffic import Edge
-from pimsim.units import Time, Times
+from pimsim.schedule.work import ROUNDING, Work, rewriting, works_of
 
-ROUNDING = 1e-6
-"""Cycles by which sums of fractions of a cycle may be off."""
+IMAGE = "input"
 
 
-@dataclass(frozen=True)
-class Timeline:
-    """When the layers of one inference work, and how soon the next can follow."""
+class Span(NamedTuple):
+    """Cycles from the start of a layer's first vector to the result of its last."""
 
-    layer: Shaped[np.ndarray, " layer"]
-    start: Times[np.ndarray, " layer"]
-    """Of the layer's first vector."""
-    finish: Times[np.ndarray, " layer"]
-    """Of its last."""
-    busy: Times[np.ndarray, " layer"]
-    """How long one inference keeps the layer's busiest copy; of a product of results, its units. 0 for other
-    layers."""
-    latency: Time
-    interval: Time
-    bottleneck: str
-    """The layer, "link" or "rewriting" that sets the interval."""
+    start: int
+    finish: int
 
 
 def schedule(
@@ -41,69 +32,109 @@ def schedule(
     chip: Chip,
     edges: Sequence[Edge],
     signed: Mapping[str, bool],
+    plan: SchedulePlan | None = None,
 ) -> Timeline:
-    """Run one image through the pipeline, to the cycle.
+    """Run one image through the layers, to the cycle, and find what sets the pace of many.
 
-        start[v] = max(arrival[need(v)], start[v - R] + interval)
-
-    Vector v runs on copy v mod R; in a recurrent layer it waits for the one before to leave the matrix. Results are
-    delivered in raster order: a vector has arrived when all before it have. Digital units keep pace with the arrays and
-    add no cycle of their own; the vectors of a product of two results follow one another at the pace of the units that
-    multiply them. What crosses chips waits for the links, which each tensor has to itself on its way; the interval is
-    no shorter than all of them together take. Where arrays are rewritten (`mapping.overflow`), all of one round have
-    finished before the next is written, and the next inference begins with the first round when the last is done.
+    Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links, which
+    each tensor has to itself on its way; the interval is no shorter than all of them together take. Where arrays are
+    rewritten (`mapping.overflow`), the first round of the next inference is written when the last of this one is done.
     """
-    cycle = chip.core.cycle
-    crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges}
-    shares, writing = product_shares(ops, placement), rewriting(placement, chip)
-    held, opened, free = -1, 0, 0
-    arrived = {"input": np.zeros(1 + max(int(n.max()) for op in ops for n in op.need), int)}
-    spans, busy = [], []
-    for op in ops:
-        sources = [transfer(arrived[name], crossing.get((name, op.layer), 0.0), chip) for name in op.inputs]
-        ready = np.max([source[need] for source, need in zip(sources, op.need, strict=True)], axis=0)
-        load, begin, finished = 0, ready, ready
-        if isinstance(op, MatrixOp):
-            latency = chip.core.latency(signed=signed[op.layer])
-            copies = placement.copies(op.layer)
-            turns = placement.rounds_of(op.layer)
-            for turn in turns:
-                held, opened = (held, opened) if turn == held else (turn, free + writing[turn])
-                ready = np.maximum(ready, opened)
-                begin = paced(ready, 1, latency.depth) if op.recurrent else paced(ready, copies, latency.interval)
-                finished = begin + latency.depth
-                free = max(free, int(finished.max()))
-            load = len(turns) * -(-op.vectors // copies) * latency.interval
-        elif isinstance(op, ProductOp):
-            pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
-            written = sources[1][op.need[1]] + math.ceil(pace.setup / cycle - ROUNDING)
-            finished = following(np.maximum(ready, written), pace.each / cycle)
-            load = math.ceil(pace.busy(product(op)) / cycle - ROUNDING)
-        arrived[op.layer] = np.maximum.accumulate(finished)
-        spans.append((int(begin.min()), int(finished.max())))
-        busy.append(load)
-    link = link_cycles(edges, chip)
-    cycled = free if placement.rounds > 1 else 0
-    interval = max(*busy, link, cycled, 1)
+    plan, cycle = plan or SchedulePlan(), chip.core.cycle
+    works = works_of(ops, placement, chip, signed)
+    crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges if edge.link_bits}
+    take_turns = layer_pipeline if plan.kind == "layer_pipeline" else one_after_another
+    spans = take_turns(works, crossing, chip, rewriting(placement, chip))
     start, finish = np.array(spans).T
+    busy = np.array([work.busy for work in works])
+    loads = shared_loads(ops, placement, chip, edges)
+    pace = {work.op.layer: work.busy for work in works}
+    if placement.rounds > 1:
+        pace = {"rewriting": max(span.finish for work, span in zip(works, spans, strict=True) if work.rounds)} | pace
+    if plan.kind == "sequential":
+        pace = {ops[int(np.argmax(np.diff(finish, prepend=0)))].layer: spans[-1].finish}
+    shared = {load.resource: load.time for load in loads if plan.contention or load.resource == "link"}
+    pace = {name: math.ceil(time / cycle - ROUNDING) for name, time in shared.items()} | pace
+    interval = max(*pace.values(), 1)
     return Timeline(
         layer=np.array([op.layer for op in ops]),
         start=start * cycle,
         finish=finish * cycle,
-        busy=np.array(busy) * cycle,
+        busy=busy * cycle,
         latency=float(finish[-1] * cycle),
         interval=float(interval * cycle),
-        bottleneck={link: "link", cycled: "rewriting"}.get(interval) or ops[int(np.argmax(busy))].layer,
+        bottleneck=max(pace, key=pace.__getitem__),
+        kind=plan.kind,
+        resource=np.array([load.resource for load in loads]),
+        occupied=np.array([load.time for load in loads]),
+        busiest=np.array([load.place for load in loads]),
     )
 
 
-def rewriting(placement: Placement, chip: Chip) -> list[int]:
-    """Cycles that writing each round takes; none where arrays are written once, before the first inference."""
-    if placement.rounds == 1:
-        return [0]
-    cells = [chip.core.cells(int(r), int(c)) for r, c in zip(placement.block_rows, placement.block_cols, strict=True)]
-    written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
-    return [math.ceil(chip.core.rewriting(count) / chip.core.cycle - ROUNDING) for count in written]
+def layer_pipeline(
+    works: Sequence[Work], crossing: Mapping[tuple[str, str], float], chip: Chip, writing: Sequence[int]
+) -> list[Span]:
+    """Every vector starts when its window has arrived and its copy is free.
+
+        start[v] = max(arrival[need(v)], written, start[v - R] + interval)
+
+    Vector v runs on copy v mod R; those of a product of two results follow one another. Results are delivered in raster
+    order: a vector has arrived when all before it have. Arrays are written when what they held before is done with.
+    """
+    needs = ((name, n) for work in works for name, n in zip(work.op.inputs, work.op.need, strict=True))
+    arrived = {IMAGE: np.zeros(1 + max((int(n.max()) for name, n in needs if name == IMAGE), default=0), int)}
+    spans, written, free = [], {}, 0
+    for work in works:
+        arriving = _arrivals(work.op, arrived, crossing, chip)
+        if isinstance(work.op, ProductOp):
+            left, right = arriving
+            ready = np.maximum(left, right + work.depth)
+            start, finished = int(ready.min()), following(ready, work.each)
+        else:
+            finished = ready = functools.reduce(np.maximum, arriving)
+            start = int(ready.min())
+            for turn in work.rounds:
+                opened = written.setdefault(turn, free + writing[turn])
+                begin = paced(np.maximum(ready, opened) if opened else ready, work.copies, work.interval)
+                start = int(begin.min()) if turn == work.rounds[0] else start
+                finished = begin + work.depth
+                free = max(free, int(finished.max()))
+        arrived[work.op.layer] = np.maximum.accumulate(finished)
+        spans.append(Span(start, int(arrived[work.op.layer][-1])))
+    return spans
+
+
+def one_after_another(
+    works: Sequence[Work], crossing: Mapping[tuple[str, str], float], chip: Chip, writing: Sequence[int]
+) -> list[Span]:
+    """Each layer starts when the one before it is done, its own inputs have crossed the links, in turn, and its arrays
+    are written, which begins when what they held before is done with."""
+    spans, written, now, free = [], {}, 0, 0
+    for work in works:
+        bits = [crossing.get((name, work.op.layer), 0.0) for name in work.op.inputs]
+        now += sum(math.ceil(each / chip.link.bandwidth / chip.core.cycle - ROUNDING) for each in bits)
+        start = now
+        if isinstance(work.op, ProductOp):
+            start = now + work.depth
+            now = start + math.ceil(work.op.vectors * work.each - ROUNDING)
+        for turn in work.rounds:
+            begin = max(now, written.setdefault(turn, free + writing[turn]))
+            start = begin if turn == work.rounds[0] else start
+            now = free = begin + (-(-work.op.vectors // work.copies) - 1) * work.interval + work.depth
+        spans.append(Span(start, now))
+    return spans
+
+
+def _arrivals(
+    op: Op,
+    arrived: Mapping[str, Int[np.ndarray, " producer"]],
+    crossing: Mapping[tuple[str, str], float],
+    chip: Chip,
+) -> Iterator[Int[np.ndarray, " vector"]]:
+    """For each input of a layer, when what its vectors need of it is there."""
+    for name, need in zip(op.inputs, op.need, strict=True):
+        bits = crossing.get((name, op.layer))
+        yield (transfer(arrived[name], bits, chip) if bits else arrived[name])[need]
 
 
 def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[np.ndarray, " vector"]:
@@ -111,10 +142,16 @@ def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[
 
     With start[j] = max(ready[j], start[j-1] + I) on one copy, start[j] - j·I is the running maximum of ready[j] - j·I.
     """
+    if copies >= len(ready):
+        return ready
     waves = -(-len(ready) // copies)
-    lag = np.arange(waves)[:, None] * interval
-    by_copy = np.pad(ready, (0, waves * copies - len(ready)), mode="edge").reshape(waves, copies)
-    return (np.maximum.accumulate(by_copy - lag, axis=0) + lag).ravel()[: len(ready)]
+    lag = np.arange(0, waves * interval, interval)[:, None]
+    by_copy = np.full(waves * copies, ready[-1])
+    by_copy[: len(ready)] = ready
+    begin = by_copy.reshape(waves, copies) - lag
+    np.maximum.accumulate(begin, axis=0, out=begin)
+    begin += lag
+    return begin.ravel()[: len(ready)]
 
 
 def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> Int[np.ndarray, " vector"]:
@@ -125,13 +162,8 @@ def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> I
     return following(finished, bits / len(finished) / chip.link.bandwidth / chip.core.cycle)
 
 
-def following(ready: Real[np.ndarray, " vector"], each: float) -> Int[np.ndarray, " vector"]:
+def following(ready: Int[np.ndarray, " vector"], each: float) -> Int[np.ndarray, " vector"]:
     """When vectors are done that take `each` cycles, or a part of one, and follow one another."""
-    place = np.arange(len(ready))
-    done = np.maximum.accumulate(ready - each * place) + each * (place + 1)
+    spent = each * np.arange(len(ready) + 1)
+    done = np.maximum.accumulate(ready - spent[:-1]) + spent[1:]
     return np.ceil(done - ROUNDING).astype(int)
-
-
-def link_cycles(edges: Sequence[Edge], chip: Chip) -> int:
-    """Cycles for which one inference keeps a chip's links, were all that crosses to leave from one chip."""
-    return math.ceil(sum(edge.link_bits for edge in edges) / chip.link.bandwidth / chip.core.cycle - ROUNDING)

@@ -1,7 +1,7 @@
 """What travels between tiles and chips for one inference."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Int
@@ -11,18 +11,27 @@ from pimsim.mapping import Placement, locations
 from pimsim.network.ops import MatrixOp, Op
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edge:
     """One tensor on its way from the tiles that make it to those that need it."""
 
     producer: str
     consumer: str
     values: int
-    copies: int
-    """Tiles that receive the tensor; each keeps its own copy."""
+    source: Int[np.ndarray, " source"] = field(repr=False)
+    """The tiles that make it, in equal parts."""
+    target: Int[np.ndarray, " target"] = field(repr=False)
+    """The tiles that receive it; each keeps its own copy."""
+    flits: float
+    """Of one copy."""
     flit_hops: float
     link_bits: float
     """Bits that leave one chip for another."""
+
+    @property
+    def copies(self) -> int:
+        """Tiles that receive the tensor."""
+        return len(self.target)
 
 
 def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
@@ -63,7 +72,9 @@ def _edge(
         producer=producer,
         consumer=consumer,
         values=values,
-        copies=len(target),
+        source=source,
+        target=target,
+        flits=flits,
         flit_hops=float(flits * routers.mean(axis=0).sum()),
         link_bits=float(bits * other_chips.mean(axis=0).sum()),
     )

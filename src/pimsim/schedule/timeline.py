@@ -1,0 +1,47 @@
+"""What is asked of a schedule, and its answer: when the layers of one inference work."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Shaped
+
+from pimsim.spec import AbstractSpec
+from pimsim.units import Time, Times
+
+Kind = Literal["layer_pipeline", "batch_pipeline", "sequential"]
+
+
+class SchedulePlan(AbstractSpec):
+    """How the layers of a network take turns."""
+
+    kind: Kind = "layer_pipeline"
+    """`layer_pipeline`: a vector starts as soon as its window is there, as on ISAAC. `batch_pipeline`: layers overlap
+    across images, while those of one image follow one another. `sequential`: one layer of one image at a time."""
+    contention: bool = False
+    """Whether the mesh and the buses bound the interval, as the links between chips always do."""
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When the layers of one inference work, and how soon the next can follow."""
+
+    layer: Shaped[np.ndarray, " layer"]
+    start: Times[np.ndarray, " layer"]
+    """Of the layer's first vector."""
+    finish: Times[np.ndarray, " layer"]
+    """Of its last."""
+    busy: Times[np.ndarray, " layer"]
+    """How long one inference keeps the layer's busiest copy, or the units of a product of results; 0 for others."""
+    latency: Time
+    interval: Time
+    bottleneck: str
+    """What sets the interval: a layer, "link" (between chips), "mesh", "bus" or "rewriting" (of the arrays)."""
+    kind: str
+    """As in SchedulePlan."""
+    resource: Shaped[np.ndarray, " resource"]
+    """What tiles or layers share: the links between chips, the mesh, the buses of the tiles."""
+    occupied: Times[np.ndarray, " resource"]
+    """How long one inference keeps the busiest of each."""
+    busiest: Shaped[np.ndarray, " resource"]
+    """Which one that is."""

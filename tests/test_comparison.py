@@ -1,0 +1,85 @@
+"""Side by side: every column is what the chip says alone, and the best are marked."""
+
+import json
+import sys
+
+import pytest
+
+from pimsim import simulate, write_result
+from pimsim.cli import main
+from pimsim.comparison import PEAK, RUN, best, compare
+from pimsim.errors import PimsimError
+from pimsim.experiment import load_chip, network_on_chip
+from pimsim.network.ops import MatrixOp
+from pimsim.network.zoo import load_topology
+
+
+@pytest.fixture(scope="module")
+def run():
+    return simulate(network_on_chip("isaac-ce", "mlp"))
+
+
+def test_a_column_is_what_a_run_says(run):
+    """Two chips, an experiment and a machine on one network; the machine has no arrays, so only peak figures."""
+    found = compare(["isaac-ce", "puma", "isaac-mlp", "dadiannao"], "mlp", None)
+    isaac, puma, experiment, machine = found["columns"]
+    assert found["network"] == "mlp"
+    assert isaac["energy_J"] == run.cost.total_energy
+    assert isaac["energy_delay_Js"] == pytest.approx(run.cost.total_energy * run.timeline.latency)
+    assert isaac["throughput_per_s_per_m2"] == pytest.approx(1 / run.timeline.interval / run.cost.area)
+    assert isaac | {"name": ""} == experiment | {"name": ""}
+    assert machine["throughput_per_s"] is None
+    assert machine["peak_ops_per_s"] == pytest.approx(5584.9e9, rel=1e-3)
+    assert (machine["power_W"], machine["peak_power_W"]) == (None, pytest.approx(20.113))
+    macs = sum(op.macs for op in load_topology("mlp").ops() if isinstance(op, MatrixOp))
+    assert isaac["utilisation"] == pytest.approx(2 * macs / run.timeline.interval / isaac["peak_ops_per_s"])
+    assert 0 < puma["utilisation"] < 1
+    assert found["best"]["peak_ops_per_s"] == ["isaac-ce", "isaac-mlp"]
+    assert set(found["best"]) <= {figure.key for figure in (*PEAK, *RUN)}
+
+
+def test_one_width_for_all():
+    """ISAAC at 8 bits: twice the weights in an array, half the reads; multipliers of 16 bits gain nothing from it."""
+    isaac, machine = compare(["isaac-ce", "dadiannao"], None, 8)["columns"]
+    assert isaac["peak_ops_per_s"] == pytest.approx(4 * load_chip("isaac-ce").peak().ops_per_s)
+    assert machine["peak_ops_per_s"] == pytest.approx(5584.9e9, rel=1e-3)
+
+
+def test_best_is_by_row_and_may_tie():
+    keys = [figure.key for figure in (*PEAK, *RUN)]
+    columns = [dict.fromkeys(keys, value) | {"name": name} for name, value in (("a", 1), ("b", 2), ("c", 2))]
+    columns[0]["latency_s"] = None
+    found = best(columns)
+    assert found["throughput_per_s"] == ["b", "c"]
+    assert found["energy_J"] == ["a"]
+    assert found["latency_s"] == ["b", "c"]
+    assert "power_W" not in found
+    assert "peak_power_W" not in found
+
+
+def test_what_cannot_be_compared(run, tmp_path):
+    file = str(write_result(run, tmp_path / "a.h5"))
+    (column,) = compare([file], "mlp", None)["columns"]
+    assert column["energy_J"] == run.cost.total_energy
+    for arguments, fact in (
+        (([file], "lenet5", None), "is a result, which nothing changes"),
+        (([file], None, 8), "is a result, which nothing changes"),
+        ((["isaac-mlp", "isaac-lenet5"], None, None), "they run different networks: lenet5, mlp"),
+        ((["nosuch"], None, None), "has this name"),
+        ((["isaac-ce"], "vgg", None), "Did you mean"),
+    ):
+        with pytest.raises(PimsimError, match=fact):
+            compare(*arguments)
+
+
+def test_the_command(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pimsim", "compare", "puma", "dadiannao"])
+    with pytest.raises(SystemExit):
+        main()
+    out = capsys.readouterr().out
+    assert "35.33 Top/s *" in out
+    assert "throughput" not in out
+    monkeypatch.setattr(sys, "argv", ["pimsim", "compare", "puma", "dadiannao", "--json"])
+    with pytest.raises(SystemExit):
+        main()
+    assert json.loads(capsys.readouterr().out) == compare(["puma", "dadiannao"], None, None)
