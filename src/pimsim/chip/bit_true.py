@@ -150,10 +150,15 @@ def bit_true(
     work = code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk)
     if not rules.exact_dac or adc.thermal_noise_drawn:
         return lax.map(of_chunk, work).reshape(-1, cols)[back]
-    idle = of_chunk(jax.tree.map(lambda w: jnp.zeros_like(w[0, :8]), work))[0]
-    rest = jnp.broadcast_to(idle, (chunk, cols))
-    y = lax.map(lambda w: lax.cond(jnp.any(w[0] != 0), of_chunk, lambda _: rest, w), work)
-    return y.reshape(-1, cols)[back]
+    played = jnp.minimum(len(work[0]), jnp.any(code != 0, axis=1).sum() // chunk + 1)
+
+    def of_next(number: Array, y: Array) -> Float[Array, "chunk vector col"]:
+        return y.at[number].set(of_chunk(jax.tree.map(lambda w: w[number], work)))
+
+    y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols)))
+    idle = y[played - 1, -1]  # where chunks are left, the last one played ends with a vector without input
+    later = jnp.arange(len(y)) >= played
+    return jnp.where(later[:, None, None], idle, y).reshape(-1, cols)[back]
 
 
 def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"], Int[Array, " vector"]]:
