@@ -400,7 +400,7 @@ class TestBadInput:
         refused(pimsim("run", name), "error", fact)
         shown = pimsim("show", name)
         if name != "isaac-ce":
-            refused(shown, "error", fact.replace("no experiment has", "no experiment or chip or device has"))
+            refused(shown, "error", fact.replace("no experiment has", "no experiment or chip or device or component has"))
 
     @pytest.mark.parametrize(
         ("content", "fact"),

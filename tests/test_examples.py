@@ -64,7 +64,7 @@ def test_own_data(tmp_path):
 def test_pcm_drift(tmp_path):
     """A fresh chip is as good either way; after ten years compensation has kept what drift took from the other."""
     figure = tmp_path / "drift.png"
-    reduced = ("--samples", "100", "--trials", "2", "--seconds", "20", "3.15e8", "--figure", str(figure))
+    reduced = ("--samples", "50", "--trials", "2", "--seconds", "20", "3.15e8", "--figure", str(figure))
     fresh, old = rows("pcm_drift.py", *reduced)
     assert fresh[0] == fresh[2] >= 95
     assert old[0] < old[2] - 5

@@ -56,7 +56,7 @@ def test_no_change_is_the_identity(mnist, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["lenet"], "error: lenet: no network has this name\n  Did you mean lenet5?"),
+        (["lenet"], "error: lenet: no network has this name\n  Did you mean lenet5"),
         (["mlp", "--epochs", "0"], "error: epochs: "),
         (["mlp", "--output", "nowhere/w.npz"], "its folder does not exist"),
     ],
