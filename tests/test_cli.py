@@ -400,7 +400,8 @@ class TestBadInput:
         refused(pimsim("run", name), "error", fact)
         shown = pimsim("show", name)
         if name != "isaac-ce":
-            refused(shown, "error", fact.replace("no experiment has", "no experiment or chip or device or component has"))
+            kinds = "no experiment or chip or device or component has"
+            refused(shown, "error", fact.replace("no experiment has", kinds))
 
     @pytest.mark.parametrize(
         ("content", "fact"),

@@ -65,12 +65,14 @@ class FileError(PimsimError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy that names the closest of the known names, whatever their case, or all of them where none is close."""
+    """A remedy: the closest of the known names, whatever their case; where none is close, all, unless they are many."""
     names = {each.casefold(): each for each in sorted(known)}
     close = difflib.get_close_matches(name[:QUOTED].casefold(), names, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(names[each] for each in close) + "?"
-    return "Known: " + ", ".join(names.values()) + "." if names else ""
+    if (text := ", ".join(names.values())) and len(text) > 400:
+        return "pimsim list names all."
+    return f"Known: {text}." if text else ""
 
 
 def quoted(value: object) -> str:
