@@ -82,6 +82,8 @@ def run(
 
     plan = _read_experiment(experiment, network, overrides)
     output = check_target(_default_output(plan.name) if output is None else output)
+    if trace is not None:
+        check_target(trace, ".json")
     with _progress() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)

@@ -63,10 +63,10 @@ def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str
     worn = programming["lifetime_inferences"]
     wear = [] if worn is None else [("wears out", f"after {worn:,.0f} inferences", "each of them rewrites the arrays")]
     if programming["pulses"] is None:
-        known = "once, by write and verify; pulses are counted where data runs"
+        known = "by write and verify; pulses are counted where data runs"
         return [("programming", f"{cells:,} cells", known), *wear]
     verified = "one pulse each, not verified" if missed is None else f"{missed:.2%} of them unconverged"
-    rows = [("programming", f"{programming['pulses']:,.0f} pulses", f"once, of {cells:,} cells; {verified}")]
+    rows = [("programming", f"{programming['pulses']:,.0f} pulses", f"of {cells:,} cells; {verified}")]
     energy, time, left = (programming[key] for key in ("energy_J", "time_s", "reprogrammings"))
     if energy is not None:
         note = f"as much as {programming['inferences']:,.1f} inferences"

@@ -256,7 +256,7 @@ class TestWriting:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     @pytest.mark.parametrize("stop", [KeyboardInterrupt, RuntimeError])
-    @pytest.mark.parametrize("where", [(hdf5, "_write_record"), (hdf5, "_replace"), (os, "fsync")], ids=str)
+    @pytest.mark.parametrize("where", [(hdf5, "_write_record"), (hdf5, "replace_file"), (os, "fsync")], ids=str)
     def test_so_does_a_stop_anywhere(self, result, old, monkeypatch, where, stop):
         def stopped(*_, **__):
             raise stop

@@ -8,8 +8,6 @@ import dataclasses
 import io
 import os
 import re
-import tempfile
-from contextlib import suppress
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
@@ -18,8 +16,9 @@ import h5py
 import numpy as np
 from jaxtyping import jaxtyped
 
-from pimsim.errors import FileError, os_fact
+from pimsim.errors import FileError
 from pimsim.results.record import Result
+from pimsim.results.target import check_target, replace_file
 from pimsim.units import unit_of
 
 FORMAT = "pimsim-result"
@@ -47,11 +46,7 @@ def write_result(result: Result, path: str | Path) -> Path:
             group = file.create_group(name, track_order=True)
             if getattr(result, name) is not None:
                 _write_record(group, getattr(result, name), _required(kind))
-    try:
-        _replace(path, image.getbuffer())
-    except OSError as error:
-        remedy = "What was there is unchanged. Make room, or name a file elsewhere: -o FILE.h5"
-        raise FileError(str(path), f"cannot be written: {os_fact(error)}", remedy) from None
+    replace_file(path, image.getbuffer())
     return path
 
 
@@ -69,47 +64,6 @@ def read_result(path: str | Path) -> Result:
         raise FileError(
             str(path), f"is not a whole HDF5 result: {_first_line(error)}", "Run the experiment again."
         ) from None
-
-
-def check_target(path: str | Path) -> Path:
-    """The path, if a result can be written there; called before a run, so that none is lost for want of a folder."""
-    path = Path(path)
-    if os.path.isdir(path):
-        raise FileError(str(path), "is a folder", "Name a file: -o FILE.h5")
-    if path.suffix != ".h5":
-        raise FileError(str(path), "does not end in .h5, by which results are known", f"Try {path}.h5")
-    if not os.path.isdir(path.parent):
-        raise FileError(str(path), f"there is no folder {path.parent}", f"Make it first: mkdir -p {path.parent}")
-    try:
-        tempfile.TemporaryFile(dir=path.parent).close()
-        with suppress(FileNotFoundError):
-            path.lstat()  # raises for a name that no file can have
-    except OSError as error:
-        raise FileError(
-            str(path), f"cannot be written: {os_fact(error)}", "Name a file elsewhere: -o FILE.h5"
-        ) from None
-    return path
-
-
-def _replace(path: Path, content: memoryview) -> None:
-    """Put the content in the place of a file: written beside it, flushed to the disk, then renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", dir=path.parent)
-    scratch = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(handle)
-        scratch.chmod(0o666 & ~_umask())
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _write_record(group: h5py.Group, record: Any, kind: Any) -> None:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from pimsim.errors import FileError, os_fact
+from pimsim.results.target import check_target, replace_file
 from pimsim.schedule import Timeline
 
 
@@ -27,8 +27,6 @@ def write_trace(timeline: Timeline, path: str | Path) -> Path:
         ]  # fmt: skip
     figures = {name: getattr(timeline, name) for name in ("kind", "latency", "interval", "bottleneck")}
     text = json.dumps({"traceEvents": events, "displayTimeUnit": "ns", "otherData": figures})
-    try:
-        Path(path).write_text(text)
-    except OSError as error:
-        raise FileError(str(path), os_fact(error), "Name a file in a folder that exists.") from None
-    return Path(path)
+    path = check_target(path, ".json")
+    replace_file(path, text.encode())
+    return path
