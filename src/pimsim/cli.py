@@ -1,10 +1,9 @@
 """The command line: one function a command."""
 
-import io
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from pimsim.errors import FileError, PimsimError, os_fact
+from pimsim.terminal import console, open_streams, progress_bar, quiet_jax
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -76,7 +76,7 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Simulate one experiment and write one HDF5 file."""
-    _quiet_jax()
+    quiet_jax()
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
@@ -84,7 +84,7 @@ def run(
     output = check_target(_default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
-    with _progress() as progress, _within(experiment):
+    with progress_bar() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
     written = [output] if trace is None else [output, write_trace(result.timeline, trace)]
@@ -110,14 +110,14 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a card or a result, with sources; of an experiment, how it differs from the cards it uses."""
-    _quiet_jax()
+    quiet_jax()
     from pimsim import show as shown
 
     summary, table = shown.show(name, _parse(overrides))
     if as_json:
         print(json.dumps(summary, indent=2))
     else:
-        _console().print(table())
+        console().print(table())
 
 
 @app.command("list", epilog="Example: pimsim list devices")
@@ -141,7 +141,7 @@ def list_(
     from pimsim.tables import listing_table
 
     for title, entries in chosen.items():
-        _console().print(listing_table(title, entries))
+        console().print(listing_table(title, entries))
 
 
 @app.command(epilog="Example: pimsim check my-chip.yaml my-experiment.yaml")
@@ -151,7 +151,7 @@ def check(
     ],
 ) -> None:
     """Validate without running: every problem, with its path."""
-    _quiet_jax()
+    quiet_jax()
     from pimsim.show import check_file
 
     found = {file: check_file(file) for file in files}
@@ -183,7 +183,7 @@ def compare(
     as_json: Json = False,
 ) -> None:
     """Put chips side by side, the best of each row marked."""
-    _quiet_jax()
+    quiet_jax()
     from pimsim import comparison
     from pimsim.tables import comparison_table
 
@@ -191,7 +191,7 @@ def compare(
     if as_json:
         print(json.dumps(found, indent=2))
     else:
-        _console().print(comparison_table(found))
+        console().print(comparison_table(found))
 
 
 @app.command(
@@ -208,7 +208,7 @@ def validate(
     markdown: Annotated[bool, typer.Option("--markdown", help="Print the page in docs/validation.md.")] = False,
 ) -> None:
     """Compare published figures with those computed here; status 1 if one is missed."""
-    _quiet_jax()
+    quiet_jax()
     import dataclasses
 
     from pimsim import validation
@@ -220,14 +220,14 @@ def validate(
     elif markdown:
         print(validation_markdown(rows))
     else:
-        _console().print(validation_table(rows))
+        console().print(validation_table(rows))
     if any(row.fails for row in rows):
         raise typer.Exit(1)
 
 
 def main() -> None:
     """Run the command line; a PimsimError becomes its message and exit status 2."""
-    _open_streams()
+    open_streams()
     try:
         try:
             app()
@@ -242,14 +242,6 @@ def main() -> None:
         if not isinstance(error, BrokenPipeError):  # the reader of our output may go when it has read enough
             _complain(FileError(str(error.filename or "standard output"), os_fact(error)))
             sys.exit(2)
-
-
-def _open_streams() -> None:
-    """Something to print to, which takes any character: a µ must not end a run on a terminal that has none."""
-    sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
 
 
 @contextmanager
@@ -303,38 +295,4 @@ def _print(summary: dict[str, Any], as_json: bool) -> None:
         return
     from pimsim.tables import result_table
 
-    _console().print(result_table(summary))
-
-
-def _console(stderr: bool = False) -> Any:
-    from rich.console import Console
-
-    is_terminal = (sys.stderr if stderr else sys.stdout).isatty()
-    return Console(stderr=stderr, highlight=False, width=None if is_terminal else 110)
-
-
-class _progress:
-    """A progress bar on stderr, for the stages that report; nothing where stderr is no terminal."""
-
-    def __enter__(self) -> Callable[[str, int, int], None]:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        console = _console(stderr=True)
-        self.bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self.bar.start()
-        self.tasks: dict[str, Any] = {}
-        return self.step
-
-    def step(self, what: str, done: int, of: int) -> None:
-        if what not in self.tasks:
-            self.tasks[what] = self.bar.add_task(what, total=of)
-        self.bar.update(self.tasks[what], completed=done)
-
-    def __exit__(self, *failure: object) -> None:
-        self.bar.stop()
-
-
-def _quiet_jax() -> None:
-    """Keep the compiler's hints about the machine out of the user's terminal."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    console().print(result_table(summary))

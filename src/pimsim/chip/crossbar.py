@@ -16,7 +16,7 @@ from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, uns
 from pimsim.chip.mitigation import Mitigation
 from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
 from pimsim.devices import AbstractDevice, pulse_of
-from pimsim.errors import SpecError, require
+from pimsim.errors import SpecError
 from pimsim.numerics import leaves_to_arrays
 from pimsim.units import Time
 
@@ -76,52 +76,9 @@ class CrossbarCore(AbstractCore):
     """What is done about faults of the cells, if anything."""
 
     def __check_init__(self):
-        for field, low, high in (
-            ("rows", 1, 65536), ("columns", 1, 65536), ("arrays", 1, 65536), ("cell_bits", 1, 8),
-            ("weight_bits", 1, 16), ("input_bits", 1, 16), ("pipeline_cycles", 0, 1000),
-            ("columns_per_adc", 1, max(1, self.columns)),
-        ):  # fmt: skip
-            require(field, getattr(self, field), low, high)
-        if self.cycle <= 0:
-            raise SpecError("cycle", "must be more than 0 s")
-        if self.planes > self.columns:
-            raise SpecError("columns", f"must hold one weight of {self.planes} cells, got {self.columns}")
-        if 2**self.cell_bits > self.device.most_levels:
-            fact = f"{self.device.name} holds {self.device.most_levels} levels, got {self.cell_bits} bits"
-            raise SpecError("cell_bits", fact)
-        self._check_slices()
-        self._check_adc_bits()
-        if self.wires is not None and (self.wires.feed != "input" or self.wires.interleaved):
-            fact = "arrays of a core have one word line a row, which carries the input"
-            raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
-        if self.mitigation is not None:
-            self.mitigation.check(self)
-        if not self.device.is_ohmic:
-            self._check_sinh()
+        from pimsim.chip.checks import check_core  # which knows this class
 
-    def _check_sinh(self) -> None:
-        cell = f"{self.device.name} does not obey Ohm's law"
-        if self.wires is not None:
-            remedy = "Leave out one of the two. Both, for one array: pimsim.circuits.solve_nodes with sinh_voltage."
-            raise SpecError("wires", f"{cell}, so an array has no effective conductance", remedy)
-        if self.accumulate == "analog" and not self.drives_exactly:
-            remedy = "Convert every read (digital), or drive the rows with one bit (dac.bits)."
-            raise SpecError("accumulate", f"{cell}, so reads cannot be summed before the cells answer", remedy)
-
-    def _check_slices(self) -> None:
-        usual = self.encoding.widths(self.weight_bits, self.cell_bits)
-        if sum(self.widths) != sum(usual):
-            raise SpecError("slice_bits", f"must add up to {sum(usual)}, got {list(self.widths)}")
-        if any(not 1 <= width <= self.cell_bits for width in self.widths):
-            raise SpecError("slice_bits", f"must be 1 to {self.cell_bits} (cell_bits) each, got {list(self.widths)}")
-        if self.encoding.unit_level >= 2**self.cell_bits:
-            raise SpecError("encoding.unit_cell_level", f"does not fit in a cell of {self.cell_bits} bits")
-
-    def _check_adc_bits(self) -> None:
-        for row in self.adc_bits:
-            if len(row) != len(self.widths) or any(not 0 <= bits <= self.adc.bits for bits in row):
-                fact = f"expected {len(self.widths)} numbers of 0 to {self.adc.bits} bits in each row, got {list(row)}"
-                raise SpecError("adc_bits", fact)
+        check_core(self)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -319,37 +276,9 @@ class CrossbarCore(AbstractCore):
 
     def ranges(self, rows: int, signed: bool, samples: list[Float[np.ndarray, " n"]] | None = None) -> Ranges:
         """The full scale of each slice, for blocks of `rows` rows and, if it is calibrated, currents of each slice."""
-        lowest, highest = current_bounds(self, rows, signed)
-        codes = self.adc.codes
-        limits = [
-            self.full_scale.limits(s, codes, lowest, highest, None if samples is None else samples[s])
-            for s in range(len(self.widths))
-        ]
-        low, high = np.array(limits).T
-        unit_range = bool((high - low == codes - 1).all() and (low % 1 == 0).all() and not self.adc_bits)
-        unit = not self.adc.quantizes or (unit_range and bool((low == 0).all()))
-        uniform = bool((low == low[0]).all() and (high == high[0]).all() and not self.adc_bits)
-        multiplies = reciprocal_is_exact(lowest, highest, low, high, codes) and not self.adc_bits
-        return Ranges(jnp.asarray(low), jnp.asarray(high), unit, unit_range, uniform and self.adc.quantizes, multiplies)
+        from pimsim.chip.scales import ranges_of
 
-
-def current_bounds(core: CrossbarCore, rows: int, signed: bool) -> tuple[float, float]:
-    """The least and the greatest sum that a column of `rows` cells can carry in one conversion."""
-    digit = max(2**stream.width - 1 for stream in core.conversions(signed))
-    highest = float(rows * digit * (2**core.cell_bits - 1))
-    both = core.encoding.analog_pairs or core.digits_have_sign(signed)
-    return (-highest if both else 0.0), highest
-
-
-def reciprocal_is_exact(
-    lowest: float, highest: float, low: Float[np.ndarray, " slice"], high: Float[np.ndarray, " slice"], codes: int
-) -> bool:
-    """Whether multiplying by 1/step rounds every whole sum to the code that dividing by step does; tried on all."""
-    if highest - lowest > 2**16:
-        return False
-    sums = np.arange(lowest, highest + 1, dtype=np.float32)[:, None] - low.astype(np.float32)
-    step = ((high - low) / max(codes - 1, 1)).astype(np.float32)
-    return bool((np.rint(sums / step) == np.rint(sums * (1 / step.astype(np.float64)).astype(np.float32))).all())
+        return ranges_of(self, rows, signed, samples)
 
 
 def bits_table(core: CrossbarCore, signed: bool) -> Int[np.ndarray, "read slice"]:

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
 from pimsim.chip.core import Programmed, Ranges
-from pimsim.chip.crossbar import CrossbarCore, Traits, bits_table, current_bounds
+from pimsim.chip.crossbar import CrossbarCore, Traits, bits_table
 from pimsim.chip.inputs import Stream, digits
 from pimsim.chip.programming import program
+from pimsim.chip.scales import current_bounds
 from pimsim.circuits.adc import code_count
 from pimsim.devices import Ideal
 from pimsim.errors import SpecError
