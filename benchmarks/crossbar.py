@@ -25,7 +25,7 @@ from pimsim.chip import Differential, Maximum
 from pimsim.chip.programming import program
 from pimsim.chip.reading import matmul
 from pimsim.devices import Reram
-from pimsim.inference.run import _ProgrammedChip, plan_layers
+from pimsim.inference.run import SIDE_BY_SIDE, ProgrammedChips, plan_layers
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.quantize import evaluate
@@ -102,14 +102,15 @@ def monte_carlo_ratio(repeats):
     plans = plan_layers(quantized, placement, core, "auto", None)
     key, traced = jax.random.key(0), leaves_to_arrays(core)
 
-    def one(trial):
-        chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
+    def some(first):
+        keys = jnp.stack([fold(key, trial) for trial in range(first, first + SIDE_BY_SIDE)])
+        chips = ProgrammedChips(quantized, core, plans, keys, SIDE_BY_SIDE)
         for start in range(0, IMAGES, 250):
-            chip.classify(images[start : start + 250], start)
+            list(chips.classify(images[start : start + 250], start))
 
     def ours():
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # as `infer` does
-            list(pool.map(one, range(TRIALS)))
+            list(pool.map(some, range(0, TRIALS, SIDE_BY_SIDE)))
 
     def naive():
         arrays = {

@@ -1,11 +1,13 @@
 """Which engine computes a layer's products, and the products themselves."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Ranges
 from pimsim.chip.crossbar import Traits
@@ -64,23 +66,41 @@ def product(
     image: Int[Array, " batch"], *, key: PRNGKeyArray,
 ) -> Num[Array, "batch vector col"]:  # fmt: skip
     """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
-    return play(core, plan, layer, x, image, key=key)[0]
+    return play(core, plan, layer, x, image, keys=key[None])[0][0]
 
 
 def play(
     core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[Array, " batch"], *, key: PRNGKeyArray,
-) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
-    """`product`, and what programming a mean copy took."""
+    image: Int[Array, " batch"], *, keys: Key[Array, " chip"],
+) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
+    """The products on chips that see the same inputs, a key each, and what programming a mean copy of each took.
+
+    Their columns stand side by side in one product, which is worth it: one chip's may be few.
+    """
     matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
-        return exact_product(x, matrix, signed=layer.signed_input), Tally()
+        y = exact_product(x, matrix, signed=layer.signed_input)
+        return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
     run = _statistical if plan.engine == "statistical" else _replicated
-    key = fold(key, plan.key)
-    return run(leaves_to_arrays(core), core.traits, plan._replace(key=0), matrix, x, image, key, layer.signed_input)
+    plan, own = plan._replace(key=0), jax.vmap(lambda key: fold(key, plan.key))(keys)
+    return _side_by_side(run, leaves_to_arrays(core), core.traits, plan, matrix, x, image, own, layer.signed_input)
 
 
 @eqx.filter_jit
+def _side_by_side(
+    run: Callable,
+    core: CrossbarCore,
+    traits: Traits,
+    plan: LayerPlan,
+    matrix: Array,
+    x: Array,
+    image: Array,
+    keys: Key[Array, " chip"],
+    signed: bool,
+) -> tuple[Num[Array, "chip batch vector col"], Tally]:
+    return jax.vmap(lambda key: run(core, traits, plan, matrix, x, image, key, signed))(keys)
+
+
 def _statistical(
     core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
     signed: bool,
@@ -94,7 +114,6 @@ def _statistical(
     return y.reshape(batch, vectors, -1), array.tally
 
 
-@eqx.filter_jit
 def _replicated(
     core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
     signed: bool,

@@ -3,14 +3,15 @@
 import math
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore
@@ -25,6 +26,8 @@ from pimsim.units import Ratios
 
 BATCH = 250
 """Images computed together; it bounds memory and changes no result."""
+SIDE_BY_SIDE = 2
+"""Trials whose first layers share a product: a wider one is no faster."""
 SAMPLE_IMAGES = 32
 SAMPLE_VECTORS = 512
 """Vectors of a layer on which full scales are calibrated, the statistical engine is measured and, for each batch, the
@@ -115,19 +118,21 @@ def infer(
     quantized_class = predict(lambda x: reference(quantized, x), images, batch)
     done, lock = 0, threading.Lock()
 
-    def run_trial(trial: int) -> _ProgrammedChip:
+    def run(first: int) -> ProgrammedChips:
         nonlocal done
-        chip = _ProgrammedChip(quantized, core, plans, fold(key, trial))
+        keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(distinct, SIDE_BY_SIDE))])
+        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE))
         for start in range(0, len(images), batch):
-            chip.classify(images[start : start + batch], start)
-            with lock:
-                done += len(images[start : start + batch])
-                progress("crossbar", done, distinct * len(images))
-        return chip
+            for _ in chips.classify(images[start : start + batch], start):
+                with lock:
+                    done += len(images[start : start + batch])
+                    progress("crossbar", done, distinct * len(images))
+        return chips
 
-    chips = [run_trial(0)]  # alone, because it compiles
+    found = [run(0)]  # alone, because it compiles
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # JAX computes without the interpreter's lock
-        chips += pool.map(run_trial, range(1, distinct))
+        found += pool.map(run, range(SIDE_BY_SIDE, distinct, SIDE_BY_SIDE))
+    chips = [chip for group in found for chip in group.chips]
     classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
@@ -181,35 +186,61 @@ def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[A
     return seen
 
 
-class _ProgrammedChip:
+class _Chip:
     """One trial: its answers, and the power of its products and of their errors, layer by layer."""
 
-    def __init__(self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], key: PRNGKeyArray):
-        self.quantized, self.core, self.plans, self.key = quantized, core, plans, key
+    def __init__(self, names: Iterable[str]):
         self.classes: list[Int[np.ndarray, " sample"]] = []
-        self.powers = {name: np.zeros(3) for name in plans}
-        self.tallies = {name: Tally() for name in plans}
-
-    def classify(self, images: Images, first: int) -> None:
-        """Add the classes of images that are called `first`, first + 1, …"""
-        names = first + jnp.arange(len(images))
-
-        def products(layer: str, x: Int[Array, "batch vector row"]) -> Array:
-            own, plan = self.quantized.layers[layer], self.plans[layer]
-            y, self.tallies[layer] = play(self.core, plan, own, x, names, key=self.key)
-            if plan.engine != "folded":
-                some = slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
-                vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
-                exact = exact_product(vectors, jnp.asarray(own.matrix), signed=own.signed_input)
-                self.powers[layer] += _powers(exact, products)
-            return y
-
-        self.classes.append(np.asarray(evaluate(self.quantized, images, products)).argmax(axis=-1))
+        self.powers = {name: np.zeros(3) for name in names}
+        self.tallies = {name: Tally() for name in names}
 
     def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
         """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
         found = [power[:2] / power[2] if power[2] else np.array([1.0, 0.0]) for power in self.powers.values()]
         return np.array(found).T
+
+
+class ProgrammedChips:
+    """Trials that see the same images, so that their first layers share one product; `keys` may be more than count."""
+
+    def __init__(
+        self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], keys: Key[Array, " chip"],
+        count: int,
+    ):  # fmt: skip
+        self.quantized, self.core, self.plans, self.keys = quantized, core, plans, keys
+        self.chips = [_Chip(plans) for _ in range(count)]
+
+    def classify(self, images: Images, first: int) -> Iterator[None]:
+        """Add the classes of images that are called `first`, first + 1, …, a step a trial."""
+        names, opening = first + jnp.arange(len(images)), {}
+        for trial, chip in enumerate(self.chips):
+            play = partial(self._play, trial, names, opening)
+            chip.classes.append(np.asarray(evaluate(self.quantized, images, play)).argmax(axis=-1))
+            yield
+
+    def _play(self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"]) -> Array:
+        """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`."""
+        shared = layer == next(iter(self.plans))
+        played = opening.get(layer)
+        if played is None:
+            keys = self.keys if shared else self.keys[trial : trial + 1]
+            played = play(self.core, self.plans[layer], self.quantized.layers[layer], x, names, keys=keys)
+        if shared:
+            opening[layer] = played
+        chip = self.chips[trial]
+        y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
+        self._compare(chip, layer, x, y)
+        return y
+
+    def _compare(self, chip: _Chip, layer: str, x: Int[Array, "batch vector row"], y: Array) -> None:
+        """Add the power of some products and of their errors."""
+        if self.plans[layer].engine == "folded":
+            return
+        own, some = self.quantized.layers[layer], slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
+        vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
+        chip.powers[layer] += _powers(
+            exact_product(vectors, jnp.asarray(own.matrix), signed=own.signed_input), products
+        )
 
 
 @jax.jit
