@@ -155,18 +155,17 @@ def bit_true(
     def of_next(number: Array, y: Array) -> Float[Array, "chunk vector col"]:
         return y.at[number].set(of_chunk(jax.tree.map(lambda w: w[number], work)))
 
-    y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols)))
-    idle = y[played - 1, -1]  # where chunks are left, the last one played ends with a vector without input
-    later = jnp.arange(len(y)) >= played
-    return jnp.where(later[:, None, None], idle, y).reshape(-1, cols)[back]
+    y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols))).reshape(-1, cols)
+    return y[jnp.minimum(back, played * chunk - 1)]  # where chunks are left, the last vector played has no input
 
 
 def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"], Int[Array, " vector"]]:
     """An order in which vectors without any input come last, and where each vector is found in it."""
-    idle = ~jnp.any(code != 0, axis=1)
-    driven = len(code) - idle.sum()
-    back = jnp.where(idle, driven + jnp.cumsum(idle) - 1, jnp.cumsum(~idle) - 1)
-    return jnp.zeros_like(back).at[back].set(jnp.arange(len(code)), unique_indices=True), back
+    driven = jnp.any(code != 0, axis=1)
+    before = jnp.cumsum(driven, dtype=jnp.int32)
+    place = jnp.arange(len(code), dtype=jnp.int32)
+    back = jnp.where(driven, before - 1, before[-1] + place - before)
+    return jnp.zeros_like(back).at[back].set(place, unique_indices=True), back
 
 
 class _Place(eqx.Module):
