@@ -8,11 +8,11 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pimsim.chip import Chip, Line
+from pimsim.chip import Chip, Line, Share, StoreAndForward
 from pimsim.errors import SpecError
 from pimsim.mapping import Placement, product
 from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
-from pimsim.schedule import Edge, Timeline
+from pimsim.schedule import Edge, Timeline, shares_of
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Areas, Counts, Energies, Energy, Power, Powers, Time
 
@@ -177,13 +177,19 @@ def events_by_layer(
     coming = defaultdict(list)
     for edge in edges:
         coming[edge.consumer].append(edge)
+    shares = {} if chip.steps is None else shares_of(ops, placement, chip, edges)
 
     def of_layer(op: Op) -> Iterator[tuple[Mapping[str, float], int]]:
         """Events, and how often they happen."""
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
-            yield arrive(edge.values * edge.copies, bits), 1
-        if isinstance(op, VectorOp):
+            if chip.steps is None:
+                yield arrive(edge.values * edge.copies, bits), 1
+        if chip.steps is not None and op.layer in shares:
+            yield _in_steps(chip, chip.steps, op, shares[op.layer]), op.vectors
+            if isinstance(op, MatrixOp):
+                yield in_arrays[op.layer], op.vectors
+        elif isinstance(op, VectorOp):
             yield act(op.kind, op.values, op.operands), 1
         elif isinstance(op, ProductOp):
             yield chip.tile.product_events(product(op), bits), 1
@@ -191,10 +197,19 @@ def events_by_layer(
             partial_sums = sum(cols * count for (_, cols), count in placement.block_shapes(op.layer).items())
             yield pass_matrix(op.rows, op.cols, partial_sums, bits), op.vectors
             yield in_arrays[op.layer], op.vectors
-            if placement.rounds > 1:
-                yield {"cell_write": float(chip.core.pulses_per_cell * cells_of(op.layer, placement, chip))}, 1
+        if isinstance(op, MatrixOp) and placement.rounds > 1:
+            yield {"cell_write": float(chip.core.pulses_per_cell * cells_of(op.layer, placement, chip))}, 1
 
     return [_summed(of_layer(op)) for op in ops]
+
+
+def _in_steps(chip: Chip, steps: StoreAndForward, op: Op, share: Share) -> dict[str, float]:
+    """What happens around the arrays for one vector of a layer whose steps do not overlap."""
+    buffers = steps.buffer_events(share, chip.core)
+    if not isinstance(op, VectorOp):
+        return buffers | {"addition": float(share.tiles * (share.cores - 1) * share.cols), "result": float(share.width)}
+    each = {name: count / op.vectors for name, count in chip.tile.vector_events(op.kind, op.values, op.operands).items()}
+    return {} if op.kind == "add" and not steps.sums_charged else buffers | each
 
 
 def _array_events(
@@ -203,7 +218,7 @@ def _array_events(
     """What one vector makes the arrays of each layer do: blocks of each shape × the events of one, as one product."""
     found = {}
     for kind in set(signed.values()):
-        blocks = {op.layer: placement.block_shapes(op.layer) for op in ops if signed[op.layer] == kind}
+        blocks = {op.layer: _charged_blocks(op.layer, placement, chip) for op in ops if signed[op.layer] == kind}
         if shapes := sorted(set().union(*blocks.values())):
             rows, cols = np.array(shapes).T
             events = chip.core.events(rows, cols, signed=kind)
@@ -213,6 +228,15 @@ def _array_events(
                 layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
             }
     return found
+
+
+def _charged_blocks(layer: str, placement: Placement, chip: Chip) -> dict[tuple[int, int], int]:
+    """How many blocks of each (rows, cols) one replica is charged for."""
+    shapes, layout = placement.block_shapes(layer), chip.core.layout
+    if layout is None or not layout.blocks_alike:
+        return shapes
+    rows, cols = (max(sizes) for sizes in zip(*shapes, strict=True))
+    return {(rows, cols): sum(shapes.values())}
 
 
 def cells_of(layer: str, placement: Placement, chip: Chip) -> int:

@@ -15,7 +15,7 @@ from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Overflow, Placement, Replicate, place
+from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, place
 from pimsim.network.datasets import Dataset
 from pimsim.network.ops import Op
 from pimsim.schedule import SchedulePlan
@@ -47,10 +47,11 @@ class MappingPlan(AbstractSpec):
     budget: Budget | None = None
     """What the copies may take, instead of the chips that one copy of each matrix needs."""
     overflow: Overflow = "spread"
+    tiles: Tiles = "shared"
 
     def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
         """The matrices of a network in the arrays of a chip, as planned."""
-        return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow)
+        return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow, tiles=self.tiles)
 
 
 class Experiment(AbstractSpec):
@@ -85,6 +86,9 @@ class Experiment(AbstractSpec):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
+        if self.has_data and self.chip.core.layout is not None:
+            fact = f"{self.chip.name} reads arrays in turns (core.layout), which no engine plays"
+            raise SpecError("dataset", fact, "Ask for the cost alone: dataset: none")
         require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
         require("seed", self.seed, 0, 2**32 - 1)
@@ -115,10 +119,12 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
 
 
 def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The cost of a network on a chip, as an experiment without data: no card says it."""
+    """The cost of a network on a chip, as an experiment without data: no card says it, but the chip what is usual."""
     card = {"name": f"{Path(chip).stem}-{network}", "chip": str(chip), "network": network}
     try:
-        return from_data(apply_overrides(card, overrides or {}), Experiment)
+        usual = load_card(str(chip), "chip").get("usual", {})
+        plan = dict(usual) if isinstance(usual, Mapping) else {}
+        return from_data(apply_overrides(plan | card, overrides or {}), Experiment)
     except PimsimError as error:
         raise error.within(f"{network} on {chip}", ": ") from None
 

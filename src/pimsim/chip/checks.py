@@ -14,7 +14,7 @@ def check_core(core: CrossbarCore) -> None:
         require(field, getattr(core, field), low, high)
     if core.cycle <= 0:
         raise SpecError("cycle", "must be more than 0 s")
-    if core.planes > core.columns:
+    if core.planes > core.columns and not core.slices_apart:
         raise SpecError("columns", f"must hold one weight of {core.planes} cells, got {core.columns}")
     if 2**core.cell_bits > core.device.most_levels:
         fact = f"{core.device.name} holds {core.device.most_levels} levels, got {core.cell_bits} bits"

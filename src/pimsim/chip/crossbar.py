@@ -13,6 +13,7 @@ from pimsim.chip.core import AbstractCore, Count, Cuts, Latency, Line, Programme
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
+from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
 from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
 from pimsim.devices import AbstractDevice, pulse_of
@@ -74,6 +75,8 @@ class CrossbarCore(AbstractCore):
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
     mitigation: Mitigation | None = None
     """What is done about faults of the cells, if anything."""
+    layout: Layout | None = None
+    """How matrices lie in arrays that are read in turns, if they are; otherwise an array is read all at once."""
 
     def __check_init__(self):
         from pimsim.chip.checks import check_core  # which knows this class
@@ -102,8 +105,18 @@ class CrossbarCore(AbstractCore):
 
     @property
     def weights_per_array(self) -> int:
-        """Columns of weights that one array holds."""
-        return (self.columns - self.spare_lines) // self.planes
+        """Columns of weights that one array holds, or each of those that hold its slices."""
+        return (self.columns - self.spare_lines) // (1 if self.slices_apart else self.planes)
+
+    @property
+    def slices_apart(self) -> bool:
+        """Whether each plane of a weight has an array of its own."""
+        return self.layout is not None and self.layout.slices_apart
+
+    @property
+    def arrays_per_block(self) -> int:
+        """Arrays that hold one block of a matrix together."""
+        return self.planes if self.slices_apart else 1
 
     @property
     def traits(self) -> Traits:
@@ -150,9 +163,11 @@ class CrossbarCore(AbstractCore):
         summed = self.accumulate == "analog" and not self.inputs.bias(self.input_bits)
         return signed and (self.inputs.bipolar or summed)
 
-    def cuts(self, rows: int, cols: int) -> Cuts:
-        blocks, arrays = math.ceil(rows / self.rows), math.ceil(cols / self.weights_per_array)
-        return Cuts(blocks, math.ceil(rows / blocks), arrays, min(cols, self.weights_per_array))
+    def cuts(self, rows: int, cols: int, taps: int = 1) -> Cuts:
+        whole = taps if self.layout is not None and self.layout.whole_channels and taps <= self.rows else 1
+        blocks = math.ceil(rows / (self.rows // whole * whole))
+        arrays = math.ceil(cols / self.weights_per_array)
+        return Cuts(blocks, math.ceil(rows / whole / blocks) * whole, arrays, min(cols, self.weights_per_array))
 
     def program(
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,
@@ -219,6 +234,11 @@ class CrossbarCore(AbstractCore):
             "input_bit_read": float(self.input_bits) * rows,
             "result_update": times * counted,
         }
+        if self.layout is not None:
+            drives, cells, conversions = self.layout.factors(rows, cols, self.rows, self.weights_per_array)
+            driven = drives * (self.conversion_planes if self.layout.slices_apart else 1)
+            factors = {"row_drive": driven, "input_bit_read": driven, "cell_read": cells}
+            happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
         return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
@@ -231,7 +251,9 @@ class CrossbarCore(AbstractCore):
         return Latency(depth=interval + self.pipeline_cycles, interval=interval)
 
     def read_cycles(self) -> Int[np.ndarray, "*variant"]:
-        """Cycles from one read to the next."""
+        """Cycles from one read of a full array to the next."""
+        if self.layout is not None:
+            return np.asarray(np.prod(self.layout.turns(self.rows, self.weights_per_array)), int)
         converting = self.columns_per_adc * self.adc.conversion_time() / self.cycle
         cycles = np.maximum(1, np.ceil(converting - 1e-9)) if self.accumulate == "digital" else 1
         return np.asarray(cycles, int)

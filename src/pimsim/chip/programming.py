@@ -20,7 +20,9 @@ from pimsim.numerics import fold
 
 
 def check_weights(core: CrossbarCore, weights: Array) -> None:
-    """Raise SpecError unless the weights are a matrix of integers that the core can hold."""
+    """Raise SpecError unless the weights are a matrix of integers that the core can hold, and reads all at once."""
+    if core.layout is not None:
+        raise SpecError("layout", "arrays that are read in turns are for costs: no engine plays them", "Leave it out.")
     if weights.ndim != 2 or 0 in weights.shape:
         raise SpecError("weights", f"expected a matrix [row, col], got shape {weights.shape}")
     if not jnp.issubdtype(weights.dtype, jnp.integer):

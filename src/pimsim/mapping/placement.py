@@ -8,10 +8,11 @@ import numpy as np
 from jaxtyping import Bool, Int, Shaped
 
 from pimsim.chip import Chip, Cuts
-from pimsim.errors import NetworkError
+from pimsim.errors import NetworkError, SpecError
 from pimsim.mapping.budget import Budget, Overflow, capacity, require_capacity
 from pimsim.mapping.replication import Replicate
 from pimsim.mapping.rounds import copies_and_groups
+from pimsim.mapping.tiles import Tiles, is_pool, own_tiles
 from pimsim.network.ops import MatrixOp, Op, ProductOp
 
 
@@ -41,10 +42,22 @@ class Placement:
     """The array that holds it."""
     block_round: Int[np.ndarray, " block"]
     """When: arrays are written with one round after the other where not all fit at once, and with round 0 otherwise."""
+    arrays_per_block: int
+    """That hold a block together, from `block_array` on."""
+    pool: Shaped[np.ndarray, " pool"]
+    """The names of the pools that have a tile of their own."""
+    pool_tile: Int[np.ndarray, " pool"]
 
     @property
     def arrays_used(self) -> int:
-        return len(distinct(self.block_array))
+        return len(distinct(self.block_array)) * self.arrays_per_block
+
+    @functools.cached_property
+    def block_tiles(self) -> tuple[Int[np.ndarray, " share"], Int[np.ndarray, " share"]]:
+        """A block and its tile, for each array of each block."""
+        arrays = self.block_array[:, None] + np.arange(self.arrays_per_block)
+        block = np.repeat(np.arange(len(arrays)), self.arrays_per_block)
+        return block, arrays.ravel() // self.arrays_per_tile
 
     @functools.cached_property
     def rounds(self) -> int:
@@ -74,11 +87,12 @@ class Placement:
 
     def tiles(self, layer: str) -> Int[np.ndarray, " tile"]:
         """The tiles, counted on through the chips, that hold any of a layer."""
-        return distinct(self.block_array[self._blocks(layer)] // self.arrays_per_tile)
+        own, each = self._blocks(layer), self.arrays_per_block
+        return distinct(self.block_tiles[1][own.start * each : own.stop * each])
 
     def tiles_on(self) -> int:
-        """Tiles that hold anything."""
-        return len(distinct(self.block_array // self.arrays_per_tile))
+        """Tiles that hold anything, or pool."""
+        return len(distinct(self.block_tiles[1])) + len(self.pool)
 
     def _one_replica(self, layer: str) -> Int[np.ndarray, " block"]:
         own = self._blocks(layer)
@@ -109,31 +123,41 @@ def place(
     *,
     budget: Budget | None = None,
     overflow: Overflow = "spread",
+    tiles: Tiles = "shared",
 ) -> Placement:
     """Cut every matrix into the fewest arrays and fill tiles in the network's order, one replica after the other.
 
     A network that needs more arrays than a chip has takes as many chips as one copy of it needs, unless `overflow` has
     its layers take turns, or refuses; `balance` then replicates within those chips, or within a budget, while counts
     given by layer may add chips. A layer of several matrices has a replica for each, and as many again for each further
-    copy: vector v passes replica v mod their number. Raises CapacityError where arrays are lacking.
+    copy: vector v passes replica v mod their number. Layers share tiles, or have tiles of their own, pools among them.
+    Raises CapacityError where arrays are lacking, SpecError for tiles of their own that layers would take turns in.
     """
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
     check_products(ops, chip)
+    if tiles == "own" and overflow == "reload":
+        raise SpecError("mapping.tiles", "layers that take turns in the arrays have no tiles of their own")
     cuts = functools.cache(chip.core.cuts)
-    tables = [block_table(op, cuts(op.rows, op.cols)) for op in matrices]
-    arrays = {op.layer: op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)}
-    limit = capacity(sum(arrays.values()), chip, budget, overflow)
+    tables = [block_table(op, cuts(op.rows, op.cols, op.taps)) for op in matrices]
+    each, whole = chip.core.arrays_per_block, chip.arrays_per_tile if tiles == "own" else 1
+    pools = whole * sum(map(is_pool, ops)) if tiles == "own" else 0
+    blocks = [op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)]
+    arrays = {op.layer: -(-size * each // whole) * whole for op, size in zip(matrices, blocks, strict=True)}
+    limit = capacity(sum(arrays.values()) + pools, chip, budget, overflow) - pools
     copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow)
     replicas = np.array([copies[op.layer] for op in matrices])
     matrix, replica, row, height, col, width = replicated(tables, replicas)
     if overflow == "refuse" or (budget is not None and overflow == "spread"):
-        require_capacity("mapping.replicate", len(matrix), limit)
-    array, turn = np.arange(len(matrix)), np.zeros(len(matrix), int)
+        require_capacity("mapping.replicate", len(matrix) * each, limit)
+    first, turn, own = np.arange(len(matrix)), np.zeros(len(matrix), int), {}
     if overflow == "reload":
-        array, turn = take_turns(matrix, [len(group) for group in groups], limit)
-    chips = -(-(1 + int(array.max())) // chip.arrays)
+        first, turn = take_turns(matrix, [len(group) for group in groups], limit // each)
+    array = first * each
+    if tiles == "own":
+        array, own = apart(ops, list(arrays), matrix, each, whole)
+    chips = -(-max(int(array.max()) + each, whole * (1 + max(own.values(), default=-1))) // chip.arrays)
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
         replication=replicas,
@@ -149,7 +173,19 @@ def place(
         block_cols=width,
         block_array=array,
         block_round=turn,
+        arrays_per_block=each,
+        pool=np.array(list(own), dtype=str),
+        pool_tile=np.array(list(own.values()), int),
     )
+
+
+def apart(
+    ops: Sequence[Op], layers: Sequence[str], matrix: Int[np.ndarray, " block"], each: int, per_tile: int
+) -> tuple[Int[np.ndarray, " block"], dict[str, int]]:
+    """The first array of each block where layers have tiles of their own, and the tiles of pools."""
+    size = np.bincount(matrix) * each
+    start, pools = own_tiles(ops, dict(zip(layers, size.tolist(), strict=True)), per_tile)
+    return np.arange(len(matrix)) * each + (np.array(start) - np.cumsum(size) + size)[matrix], pools
 
 
 def check_products(ops: Sequence[Op], chip: Chip) -> None:

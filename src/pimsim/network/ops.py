@@ -32,6 +32,10 @@ class MatrixOp:
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
     matrices: int = 1
     """Different matrices of this shape, where weights are not shared: vector v passes through matrix v mod this."""
+    taps: int = 1
+    """Rows that belong to one input channel: the places of a kernel."""
+    fresh: int = 0
+    """Rows whose inputs the vector before did not have, where windows overlap; 0 if that is all of them."""
     recurrent: int = 0
     """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""

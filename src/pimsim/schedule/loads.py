@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, on_mesh
 from pimsim.circuits import AbstractCircuit
 from pimsim.mapping import Placement, locations, product
 from pimsim.network.ops import MatrixOp, Op, ProductOp
@@ -88,9 +88,10 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     whole = np.bincount(of_matrix, size) / count
     per_vector = np.array([events(op.rows, op.cols, op.cols, bits)["bus_bit"] for op in matrices])
     passing = (vectors // count)[of_matrix] + (placement.block_replica < (vectors % count)[of_matrix])
+    block, tile = placement.block_tiles
     total = np.bincount(
-        placement.block_array // placement.arrays_per_tile,
-        passing * size * (per_vector / whole)[of_matrix],
+        tile,
+        (passing * size * (per_vector / whole)[of_matrix])[block] / placement.arrays_per_block,
         placement.chips * placement.tiles_per_chip,
     )
     products = [op for op in ops if isinstance(op, ProductOp)]
@@ -105,7 +106,9 @@ def _at_routers(
     tiles: Sequence[Int[np.ndarray, " _"]], shape: tuple[int, int, int], chip: Chip
 ) -> Float[np.ndarray, "edge chip row col"]:
     """How many of the tiles of each edge stand at each router."""
-    routers = np.concatenate(tiles) // chip.tile.router.shared_by
+    tile = np.concatenate(tiles)
+    (_, rows, cols), (row, col) = shape, on_mesh(chip, tile).T
+    routers = (tile // chip.tiles * rows + row) * cols + col
     edge = np.repeat(np.arange(len(tiles)), [len(each) for each in tiles])
     size = prod(shape)
     return np.bincount(edge * size + routers, minlength=len(tiles) * size).reshape(-1, *shape).astype(float)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Int
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, on_mesh
 from pimsim.mapping import Placement, locations
 from pimsim.network.ops import MatrixOp, Op
 
@@ -46,7 +46,7 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
     edges = []
     for op in ops:
         values[op.layer] = op.vectors * op.width
-        travelling = op.inputs if isinstance(op, MatrixOp) else op.inputs[1:]
+        travelling = op.inputs if isinstance(op, MatrixOp) or op.layer in placement.pool else op.inputs[1:]
         edges += [
             _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
         ]
@@ -82,6 +82,4 @@ def _edge(
 
 def distance(a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"], chip: Chip) -> Int[np.ndarray, "*n"]:
     """Links between the routers of two tiles, by their places on their own chips' meshes."""
-    row, col = np.divmod(a % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
-    other_row, other_col = np.divmod(b % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
-    return np.abs(row - other_row) + np.abs(col - other_col)
+    return np.abs(on_mesh(chip, a) - on_mesh(chip, b)).sum(axis=-1)

@@ -7,8 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from pimsim.chip import Chip
-from pimsim.mapping import Placement, product, product_shares
+from pimsim.mapping import Placement, is_pool, product, product_shares
 from pimsim.network.ops import MatrixOp, Op, ProductOp
+from pimsim.schedule.handover import shares_of
+from pimsim.schedule.traffic import Edge
 
 ROUNDING = 1e-6
 """Cycles by which sums of fractions of a cycle may be off."""
@@ -32,11 +34,15 @@ class Work(NamedTuple):
     """Cycles, or a part of one, from one vector of a product to the next."""
 
 
-def works_of(ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mapping[str, bool]) -> list[Work]:
+def works_of(
+    ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mapping[str, bool], edges: Sequence[Edge]
+) -> list[Work]:
     """The copies and the cycles of each layer. The vectors of a recurrent layer follow one another through the matrix,
     and copies serve other inferences."""
     latencies = {kind: chip.core.latency(signed=kind) for kind in set(signed.values())}
-    shares, cycle = product_shares(ops, placement), chip.core.cycle
+    shares, cycle = product_shares(ops, placement), chip.tick
+    if chip.steps is not None:
+        return stepwise(ops, placement, chip, signed, edges)
     works = []
     for op in ops:
         if isinstance(op, MatrixOp):
@@ -52,10 +58,35 @@ def works_of(ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mappin
     return works
 
 
+def stepwise(
+    ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mapping[str, bool], edges: Sequence[Edge]
+) -> list[Work]:
+    """The same where the steps of a vector do not overlap, and pools and sums take time as well."""
+    steps, core, results, works = chip.steps, chip.core, chip.tile.buffer, []
+    assert steps is not None
+    of_layer = shares_of(ops, placement, chip, edges)
+    for op in ops:
+        share = of_layer.get(op.layer)
+        if share is None:
+            works.append(Work(op))
+            continue
+        copies, rounds = 1, [0]
+        if isinstance(op, MatrixOp):
+            copies, rounds = placement.copies(op.layer), placement.rounds_of(op.layer)
+            time = steps.matrix_time(share, core, results, signed[op.layer])
+        elif is_pool(op):
+            time = steps.pool_time(share, core, results, chip.tile.pool)
+        else:
+            time = steps.sum_time(share, core, results)
+        cycles = math.ceil(time / chip.tick - ROUNDING)
+        works.append(Work(op, copies, cycles, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
+    return works
+
+
 def rewriting(placement: Placement, chip: Chip) -> list[int]:
     """Cycles that writing each round takes; none where arrays are written once, before the first inference."""
     if placement.rounds == 1:
         return [0]
     cells = [chip.core.cells(int(r), int(c)) for r, c in zip(placement.block_rows, placement.block_cols, strict=True)]
     written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
-    return [math.ceil(chip.core.rewriting(count) / chip.core.cycle - ROUNDING) for count in written]
+    return [math.ceil(chip.core.rewriting(count) / chip.tick - ROUNDING) for count in written]

@@ -51,8 +51,9 @@ class Conv2d(AbstractMatrixLayer):
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         rows = self.kernel[0] * self.kernel[1] * shapes[0][2]
-        need = (self.window.need(shapes[0]),)
-        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need)]
+        need, taps = (self.window.need(shapes[0]),), self.kernel[0] * self.kernel[1]
+        fresh = self.kernel[0] * min(self.stride[1], self.kernel[1]) * shapes[0][2]
+        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need, taps=taps, fresh=fresh)]
 
     def forward(
         self,

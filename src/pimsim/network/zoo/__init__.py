@@ -15,9 +15,10 @@ from pimsim.network.ops import Shape
 from pimsim.network.zoo.branched import densenet, googlenet, mobilenet_v1, mobilenet_v2, resnet, squeezenet
 from pimsim.network.zoo.plain import Layers, alexnet, deepface, lenet5, mlbench_cnn, mlbench_mlp, msra, perceptron, vgg
 from pimsim.network.zoo.sequence import bert, gpt, lstm
+from pimsim.network.zoo.small_images import small_alexnet, small_lenet, small_resnet18, small_vgg8, small_vgg16
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-DIGIT, PHOTO = (28, 28, 1), (224, 224, 3)
+DIGIT, SMALL, PHOTO = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
 class Entry(NamedTuple):
@@ -35,6 +36,7 @@ MSRA = "He et al., ICCV 2015, Table 3"
 RESNET = "He et al., CVPR 2016; stride at the 3×3 convolution (v1.5)"
 SQUEEZE = "Iandola et al., arXiv:1602.07360"
 GPT2 = "Radford et al., 2019"
+MNSIM = "MNSIM 2.0, commit ca39ccb, Interface/network.py"
 
 ZOO = {
     "lenet5": Entry(
@@ -67,6 +69,11 @@ ZOO = {
     "mobilenet-v1": Entry("MobileNet, width 1", "Howard et al., arXiv:1704.04861", PHOTO, mobilenet_v1),
     "mobilenet-v2": Entry("MobileNetV2, width 1", "Sandler et al., CVPR 2018", PHOTO, mobilenet_v2),
     "densenet-121": Entry("DenseNet-121", "Huang et al., CVPR 2017", PHOTO, partial(densenet, (6, 12, 24, 16), 32)),
+    "mnsim-lenet": Entry("MNSIM's LeNet for 32×32 images", MNSIM, SMALL, small_lenet),
+    "mnsim-alexnet": Entry("MNSIM's AlexNet for 32×32 images, seven layers", MNSIM, SMALL, small_alexnet),
+    "mnsim-vgg-8": Entry("MNSIM's VGG-8 for 32×32 images", MNSIM, SMALL, small_vgg8),
+    "mnsim-vgg-16": Entry("MNSIM's VGG-16 for 32×32 images, 14 layers", MNSIM, SMALL, small_vgg16),
+    "mnsim-resnet-18": Entry("MNSIM's ResNet-18 for 32×32 images", MNSIM, SMALL, small_resnet18),
     "lstm-ptb": Entry(
         "LSTM language model, 2 × 650 units, 35 steps, 10,000 words", "Zaremba et al., arXiv:1409.2329, medium",
         (35, 650), partial(lstm, 2, 650, 10_000),
