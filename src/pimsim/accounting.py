@@ -45,6 +45,8 @@ class CostReport:
     power: Power
     """Energy over the time that it is charged for."""
     area: Area
+    area_on: Area
+    """Of the tiles that are on."""
     time: Time
     """What leakage and constant power are charged for."""
     chips: int
@@ -97,6 +99,7 @@ def account(
     static = time * standing_power(bill, chip, tiles, placement.chips)[:, 0]
     area = np.array([line.number * line.cost.area for line in bill]) * placement.chips
     total = float(dynamic.sum() + static.sum())
+    tile_area = sum(line.number * line.cost.area for line in chip.tile_bill())
     return CostReport(
         layer=np.array([op.layer for op in ops]),
         component=np.array([line.component for line in bill]),
@@ -108,6 +111,7 @@ def account(
         total_energy=total,
         power=total / time,
         area=float(area.sum()),
+        area_on=float(tile_area * tiles),
         time=time,
         chips=placement.chips,
         tiles_on=tiles,
@@ -208,8 +212,10 @@ def _in_steps(chip: Chip, steps: StoreAndForward, op: Op, share: Share) -> dict[
     buffers = steps.buffer_events(share, chip.core)
     if not isinstance(op, VectorOp):
         return buffers | {"addition": float(share.tiles * (share.cores - 1) * share.cols), "result": float(share.width)}
-    each = {name: count / op.vectors for name, count in chip.tile.vector_events(op.kind, op.values, op.operands).items()}
-    return {} if op.kind == "add" and not steps.sums_charged else buffers | each
+    if op.kind == "add" and not steps.sums_charged:
+        return {}
+    acts = chip.tile.vector_events(op.kind, op.values, op.operands)
+    return buffers | {event: count / op.vectors for event, count in acts.items()}
 
 
 def _array_events(

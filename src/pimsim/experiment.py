@@ -9,7 +9,7 @@ import equinox as eqx
 
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
-from pimsim.catalog import apply_overrides, load_card, registered
+from pimsim.catalog import apply_overrides, is_file_name, load_card, registered
 from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
@@ -120,13 +120,21 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
 
 def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """The cost of a network on a chip, as an experiment without data: no card says it, but the chip what is usual."""
-    card = {"name": f"{Path(chip).stem}-{network}", "chip": str(chip), "network": network}
+    name = Path(chip).stem if is_file_name(str(chip)) else chip
+    card = {"name": f"{name}-{network}", "chip": str(chip), "network": network}
     try:
         usual = load_card(str(chip), "chip").get("usual", {})
         plan = dict(usual) if isinstance(usual, Mapping) else {}
         return from_data(apply_overrides(plan | card, overrides or {}), Experiment)
     except PimsimError as error:
         raise error.within(f"{network} on {chip}", ": ") from None
+
+
+def on_chip(chip: Chip, network: str) -> Experiment:
+    """The same of a chip that has no card."""
+    plans = {"mapping": MappingPlan, "schedule": SchedulePlan, "charging": Charging}
+    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items() if field in plans}
+    return Experiment(name=f"{chip.name}-{network}", chip=chip, network=network, **usual)
 
 
 def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:

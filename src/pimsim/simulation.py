@@ -5,7 +5,7 @@ from math import prod
 
 import jax
 
-from pimsim.accounting import account
+from pimsim.accounting import CostReport, account
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
@@ -16,7 +16,7 @@ from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import schedule, traffic
+from pimsim.schedule import Timeline, schedule, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -64,6 +64,16 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         peak=chip.peak(),
         stages=clock.stages(),
     )
+
+
+def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
+    """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
+    network, chip = load_topology(experiment.network), experiment.chip
+    ops, signed = network.ops(), network.signed_inputs()
+    placement = experiment.mapping.place(ops, chip)
+    edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
+    timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
+    return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
 
 
 def _quantize(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:

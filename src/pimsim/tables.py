@@ -22,6 +22,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     title = f"{summary['experiment']}: {summary['network']} on {summary['chip']}"
     gated = "gated" if charging["power_gating"] else "powered"
     charged, chips, total = charging["constant_power"], summary["chips"], summary["arrays_total"]
+    on = format_quantity(summary["area_on_m2"], "m2")
     rows = [
         *_accuracy_rows(summary),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
@@ -29,7 +30,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
         ("energy", format_quantity(summary["energy_J"], "J"), f"of one; constant power for its {charged}"),
         ("power", format_quantity(summary["power_W"], "W"), f"{summary['tiles_on']} tiles on, idle tiles {gated}"),
-        ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}"),
+        ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}; tiles on, {on}"),
         ("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"),
     ]  # fmt: skip
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
@@ -182,6 +183,7 @@ COMPARED = {
     "utilisation": ("utilisation, %", "", 0.01),
     "power_W": ("power", "W", 1.0),
     "area_m2": ("area", "m2", 1.0),
+    "area_on_m2": ("area of tiles that are on", "m2", 1.0),
     "chips": ("chips", "", 1.0),
 }
 """Rows of a comparison: heading, unit, and what one of the number shown is."""

@@ -12,12 +12,15 @@ from typing import Any, Literal
 
 import equinox as eqx
 
+from pimsim.accounting import CostReport
 from pimsim.cardfile import read_yaml
 from pimsim.catalog import published
 from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.errors import CardNotFound, PimsimError, SpecError, nearest, quoted
-from pimsim.experiment import load_any_chip
+from pimsim.experiment import load_any_chip, on_chip
+from pimsim.schedule import Timeline
+from pimsim.simulation import cost_of
 from pimsim.spec import AbstractSpec, from_data
 
 Kind = Literal["recomputed", "fitted", "reported"]
@@ -25,8 +28,9 @@ Confidence = Literal["high", "medium", "low"]
 Measure = Callable[[Any], float]
 UNITS = {
     "1": (1.0, "1"), "W": (1.0, "W"), "mW": (1e-3, "W"), "mm2": (1e-6, "m2"), "um2": (1e-12, "m2"), "ns": (1e-9, "s"),
-    "us": (1e-6, "s"), "nJ": (1e-9, "J"), "pJ": (1e-12, "J"), "fJ": (1e-15, "J"), "MiB": (2.0**20, "B"),
-    "GOPS": (1e9, "op/s"), "TOPS": (1e12, "op/s"), "GOPS/W": (1e9, "op/s/W"), "TOPS/W": (1e12, "op/s/W"),
+    "us": (1e-6, "s"), "uJ": (1e-6, "J"), "nJ": (1e-9, "J"), "pJ": (1e-12, "J"), "fJ": (1e-15, "J"),
+    "MiB": (2.0**20, "B"), "GOPS": (1e9, "op/s"), "TOPS": (1e12, "op/s"), "GOPS/W": (1e9, "op/s/W"),
+    "TOPS/W": (1e12, "op/s/W"),
     "GOPS/mm2": (1e15, "op/s/m2"), "TOPS/mm2": (1e18, "op/s/m2"), "MiB/mm2": (2.0**20 * 1e6, "B/m2"),
 }  # fmt: skip
 """As papers write them: what one is in SI, and the SI unit."""
@@ -62,6 +66,13 @@ PASSES: dict[str, tuple[str, Measure]] = {
     "pass_energy": ("J", lambda machine: machine.pass_energy()),
 }
 """Of machines."""
+NETWORKS: dict[str, tuple[str, Measure]] = {
+    "tiles": ("1", lambda run: float(run[1].tiles_on)),
+    "tiles_area": ("m2", lambda run: run[1].area_on),
+    "latency": ("s", lambda run: run[0].latency),
+    "energy": ("J", lambda run: run[1].total_energy),
+}
+"""Of one inference of a network, from its timeline and its cost."""
 
 
 def _overlap(chip: Chip) -> float:
@@ -83,6 +94,8 @@ class Claim(AbstractSpec):
     quantity: str
     tolerance: str
     """"0.1 %"."""
+    network: str = ""
+    """That the chip runs, where the quantity is one of a run."""
     value: str = ""
     set: dict[str, Any] = eqx.field(default_factory=dict)
     points: tuple[Point, ...] = ()
@@ -146,15 +159,45 @@ def load_published(name: str) -> Published:
 
 def compare(said: Published, load: Callable[[str, Mapping[str, Any]], AbstractChip]) -> list[Row]:
     """The rows of one source; `load(name, settings)` gives the chip."""
-    rows = []
+    rows, evaluate = [], Evaluation()
     for claim in said.claims:
         points = claim.points or (Point(value=claim.value, set=claim.set),)
-        pairs = [(measure(load(said.chip, dict(point.set)), claim.quantity), point) for point in points]
+        pairs = [(evaluate(said.chip, claim, point, load), point) for point in points]
         for ours, point in pairs:
             rows.append(make_row(said, claim, settings(claim, point), ours, point.value))
         if len(points) > 1 and claim.fitted:
             rows += common_factor(said, claim, pairs)
     return rows
+
+
+class Evaluation:
+    """Quantities of chips, for which a network runs on a chip once, however many of its figures are claimed."""
+
+    def __init__(self):
+        self.runs: dict[tuple[str, str], Any] = {}
+
+    def __call__(self, name: str, claim: Claim, point: Point, load: Callable[..., AbstractChip]) -> float:
+        key = (claim.network, repr(sorted(point.set.items())))
+        if claim.network and key in self.runs:
+            return measure_run(self.runs[key], claim.quantity)
+        chip = load(name, dict(point.set))
+        if not claim.network:
+            return measure(chip, claim.quantity)
+        self.runs[key] = run(chip, claim.network)
+        return measure_run(self.runs[key], claim.quantity)
+
+
+def run(chip: AbstractChip, network: str) -> tuple[Timeline, CostReport]:
+    """One inference, as is usual on the chip."""
+    if not isinstance(chip, Chip):
+        raise SpecError("network", f"{chip.name} has no arrays to run a network on")
+    return cost_of(on_chip(chip, network))
+
+
+def measure_run(ran: tuple[Timeline, CostReport], quantity: str) -> float:
+    if quantity not in NETWORKS:
+        raise SpecError("quantity", f"a run has no {quoted(quantity)}", nearest(quantity, NETWORKS))
+    return NETWORKS[quantity][1](ran)
 
 
 def common_factor(said: Published, claim: Claim, pairs: Sequence[tuple[float, Point]]) -> list[Row]:
@@ -189,11 +232,12 @@ def make_row(
 ) -> Row:
     theirs, scale, unit = quantity_of(value)
     kind = kind or claim.kind
-    if unit != (ANY | ARRAYS | PASSES)[claim.quantity][0]:
+    if unit != (ANY | ARRAYS | PASSES | NETWORKS)[claim.quantity][0]:
         raise SpecError(claim.quantity, f"{value} is not its unit")
     tolerance = percent(claim.tolerance)
     difference = ours / theirs - 1
-    name = " ".join(filter(None, [claim.label or claim.quantity.replace("_", " "), f"({note})" if note else ""]))
+    what = claim.label or f"{claim.quantity} {claim.network}".replace("_", " ").strip()
+    name = " ".join(filter(None, [what, f"({note})" if note else ""]))
     digits = max(4, len(value.split()[0].replace(".", "").lstrip("0")))
     return Row(
         chip=said.chip,

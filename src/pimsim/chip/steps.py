@@ -47,9 +47,9 @@ class StoreAndForward(AbstractSpec):
         t = words · t_word + turns · t_core + clocks · t_clock + bits within the tile / B_tile
             + within (t_clock + bits of a tile / B_mesh) + onward · bits of the layer / B_mesh
 
-    The next vector of the layer follows when this one has left. The core's `cycle` is the time of a turn, a word takes the
-    latency of its buffer, and the addition of two layers' results is made at `accumulator`. The model of MNSIM 2.0,
-    Zhu et al., IEEE TCAD 42, 4112 (2023).
+    The next vector of the layer follows when this one has left. The core's `cycle` is the time of a turn, a word takes
+    the latency of its buffer, and the results of two layers are added at `accumulator`. This is how MNSIM 2.0 (Zhu et
+    al., IEEE TCAD 2023) has a pixel pass.
     """
 
     buffer: AbstractBuffer

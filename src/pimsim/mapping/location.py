@@ -1,4 +1,4 @@
-"""Where layers work: a matrix where its arrays are, a pool in its tile if it has one, all else where its first input lies."""
+"""Where layers work: a matrix where its arrays are, a pool in its own tile, the rest where the first input lies."""
 
 from collections import Counter
 from collections.abc import Sequence

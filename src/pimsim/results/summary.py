@@ -34,6 +34,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "energy_J": cost.total_energy,
         "power_W": cost.power,
         "area_m2": cost.area,
+        "area_on_m2": cost.area_on,
         "chips": placement.chips,
         "tiles_on": cost.tiles_on,
         "arrays_used": placement.arrays_used,

@@ -27,7 +27,7 @@ def shares_of(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequen
             new, fetched = sum(values[name] for name in op.inputs) / op.vectors, op.fresh or op.rows
             cores = min(chip.tile.cores, -(-arrays // chip.core.arrays))
             share = Share(min(new * part, rows), fetched * part, rows, cols, cores, tiles, op.width, *hops[op.layer])
-        elif takes_time(op):
+        elif isinstance(op, VectorOp) and takes_time(op):
             read = op.operands / op.vectors
             share = Share(read, read, 0, op.width, 0, 1, op.width, *hops[op.layer])
         else:

@@ -1,7 +1,7 @@
 """Networks for images of 32 × 32, as MNSIM 2.0 (commit ca39ccb, Interface/network.py) has them: not those of the papers
 that they are named after."""
 
-from pimsim.network.layers import Add, Conv2d, Dense, Flatten, MaxPool, Relu
+from pimsim.network.layers import Add, Conv2d, Flatten, MaxPool, Relu
 from pimsim.network.zoo.plain import Layers, dense
 
 CLASSES = 10
