@@ -39,20 +39,21 @@ def published(network: str) -> list[str]:
     return [claim.value.split()[0] for claim in load_published("mnsim-2.0").claims if claim.network == network]
 
 
-def totals() -> Iterator[str]:
+def totals(networks: tuple[str, ...] = NETWORKS) -> Iterator[str]:
     """A row a network: MNSIM's own figure, ours, and the corrected one."""
     yield "| network | tiles | area, mm²: MNSIM, mnsim-2.0 | latency, µs: MNSIM, mnsim-2.0, corrected | energy, µJ |"
     yield "|---|--:|--:|--:|--:|"
-    for network in NETWORKS:
+    for network in networks:
         (tiles, *theirs), ours = published(network), figures(network)
         corrected = ("", *(f", {value:.4g}" for value in figures(network, "mnsim-corrected")[1:]))
         cells = [f"{a}, {b:.6g}{c}" for a, b, c in zip(theirs, ours, corrected, strict=True)]
         yield f"| {network.removeprefix('mnsim-')} | {tiles} | {' | '.join(cells)} |"
 
 
-def effects(networks: tuple[str, ...] = ("mnsim-vgg-8", "mnsim-resnet-18")) -> Iterator[str]:
+def effects(networks: tuple[str, ...] = ("mnsim-lenet", "mnsim-vgg-8", "mnsim-resnet-18")) -> Iterator[str]:
     """A row a correction, alone: by how much it changes latency and energy."""
-    yield f"| correction, alone | {' | '.join(f'{name}: latency | energy' for name in networks)} |"
+    heads = [f"{network.removeprefix('mnsim-')}: latency | energy" for network in networks]
+    yield f"| correction, alone | {' | '.join(heads)} |"
     yield f"|---|{'--:|' * 2 * len(networks)}"
     before = [figures(network)[1:] for network in networks]
     for label, changes in (CORRECTIONS | {"all": EVERY}).items():

@@ -66,13 +66,14 @@ PASSES: dict[str, tuple[str, Measure]] = {
     "pass_energy": ("J", lambda machine: machine.pass_energy()),
 }
 """Of machines."""
+Run = tuple[Timeline, CostReport]
 NETWORKS: dict[str, tuple[str, Measure]] = {
     "tiles": ("1", lambda run: float(run[1].tiles_on)),
     "tiles_area": ("m2", lambda run: run[1].area_on),
     "latency": ("s", lambda run: run[0].latency),
     "energy": ("J", lambda run: run[1].total_energy),
 }
-"""Of one inference of a network, from its timeline and its cost."""
+"""Of one inference of a network."""
 
 
 def _overlap(chip: Chip) -> float:
@@ -159,10 +160,10 @@ def load_published(name: str) -> Published:
 
 def compare(said: Published, load: Callable[[str, Mapping[str, Any]], AbstractChip]) -> list[Row]:
     """The rows of one source; `load(name, settings)` gives the chip."""
-    rows, evaluate = [], Evaluation()
+    rows, evaluate = [], Evaluation(load)
     for claim in said.claims:
         points = claim.points or (Point(value=claim.value, set=claim.set),)
-        pairs = [(evaluate(said.chip, claim, point, load), point) for point in points]
+        pairs = [(evaluate(said.chip, claim, point), point) for point in points]
         for ours, point in pairs:
             rows.append(make_row(said, claim, settings(claim, point), ours, point.value))
         if len(points) > 1 and claim.fitted:
@@ -171,30 +172,33 @@ def compare(said: Published, load: Callable[[str, Mapping[str, Any]], AbstractCh
 
 
 class Evaluation:
-    """Quantities of chips, for which a network runs on a chip once, however many of its figures are claimed."""
+    """Figures of chips: a card is read once for all that is claimed of it at the same settings, a network run once."""
 
-    def __init__(self):
-        self.runs: dict[tuple[str, str], Any] = {}
+    def __init__(self, load: Callable[[str, Mapping[str, Any]], AbstractChip]):
+        self.load = load
+        self.chips: dict[str, AbstractChip] = {}
+        self.runs: dict[tuple[str, str], Run] = {}
 
-    def __call__(self, name: str, claim: Claim, point: Point, load: Callable[..., AbstractChip]) -> float:
-        key = (claim.network, repr(sorted(point.set.items())))
-        if claim.network and key in self.runs:
-            return measure_run(self.runs[key], claim.quantity)
-        chip = load(name, dict(point.set))
+    def __call__(self, name: str, claim: Claim, point: Point) -> float:
+        key = repr((name, sorted(point.set.items())))
+        if key not in self.chips:
+            self.chips[key] = self.load(name, dict(point.set))
         if not claim.network:
-            return measure(chip, claim.quantity)
-        self.runs[key] = run(chip, claim.network)
-        return measure_run(self.runs[key], claim.quantity)
+            return measure(self.chips[key], claim.quantity)
+        if (key, claim.network) not in self.runs:
+            self.runs[key, claim.network] = run(self.chips[key], claim.network)
+        return measure_run(self.runs[key, claim.network], claim.quantity)
 
 
-def run(chip: AbstractChip, network: str) -> tuple[Timeline, CostReport]:
+def run(chip: AbstractChip, network: str) -> Run:
     """One inference, as is usual on the chip."""
     if not isinstance(chip, Chip):
         raise SpecError("network", f"{chip.name} has no arrays to run a network on")
     return cost_of(on_chip(chip, network))
 
 
-def measure_run(ran: tuple[Timeline, CostReport], quantity: str) -> float:
+def measure_run(ran: Run, quantity: str) -> float:
+    """A quantity of an inference, in SI."""
     if quantity not in NETWORKS:
         raise SpecError("quantity", f"a run has no {quoted(quantity)}", nearest(quantity, NETWORKS))
     return NETWORKS[quantity][1](ran)

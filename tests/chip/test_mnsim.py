@@ -1,10 +1,13 @@
-"""MNSIM 2.0's chip: its units and sums, arrays read in turns, steps that do not overlap, and what the corrections do."""
+"""MNSIM 2.0's chip: its units and sums, arrays read in turns, steps that do not overlap, and its corrections."""
 
 import csv
 import runpy
+from dataclasses import replace
 from math import ceil, log2
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -28,7 +31,12 @@ with (Path(__file__).parent / "golden/mnsim_units.csv").open() as file:
     UNITS = {row.pop("config"): {key: float(value) for key, value in row.items()} for row in csv.DictReader(file)}
 """Every configuration of the 62 recorded of MNSIM 2.0 that the card has the parts for, each once: those with several
 groups in a PE, digital arrays and other memories are left out."""
-SMALL_BUFFERS = {"tile.buffer": "sram-mnsim-4kb", "steps.buffer": "sram-mnsim-16kb"}
+
+
+@pytest.fixture(scope="module")
+def recorded():
+    """With the memories of the recording."""
+    return load_chip("mnsim-2.0", {"tile.buffer": "sram-mnsim-4kb", "steps.buffer": "sram-mnsim-16kb"})
 
 
 @pytest.fixture(scope="module")
@@ -41,33 +49,35 @@ def lenet():
     return load_topology("mnsim-lenet")
 
 
-def configured(unit):
-    """The card with the units of a configuration, so many of which its own geometry asks for."""
-    arrays, adcs, dacs = (int(unit[key]) for key in ("xbars_per_PE", "ADCs_per_PE", "DACs_per_PE"))
-    rows, columns, cores = int(unit["xbar_rows"]), int(unit["xbar_cols"]), round(unit["num_jointmodule"] / adcs) + 1
-    lines = {"word": dacs / (rows * arrays), "bit": adcs / (columns * arrays)}
-    watts = {"word": switch(unit["input_demux"]), "bit": switch(unit["output_mux"])}
-    areas = {"word": unit["one_demux_area_um2"], "bit": unit["one_mux_area_um2"]}
+def configured(chip, unit):
+    """The chip with the units of a configuration, so many of which its own geometry asks for."""
+    arrays, adcs, dacs, merging = (
+        int(unit[key]) for key in ("xbars_per_PE", "ADCs_per_PE", "DACs_per_PE", "num_jointmodule")
+    )
+    rows, columns, core = int(unit["xbar_rows"]), int(unit["xbar_cols"]), chip.core
+    of_row, of_column = dacs / (rows * arrays), adcs / (columns * arrays)  # drivers and converters are shared
+
+    def part(circuit, name, power, share=1.0, **changes):
+        """A component at a figure of MNSIM's, of which so much belongs to one of ours."""
+        return replace(circuit, power=power * share, area=1e-12 * unit[f"one_{name}_area_um2"] * share, **changes)
+
+    adc, dac, cells = (unit[f"one_{name}_power_W"] for name in ("ADC", "DAC", "xbar_read"))
     turns = unit["input_demux"] * unit["output_mux"]
-    changes = SMALL_BUFFERS | {
-        "core.rows": rows, "core.columns": columns, "core.arrays": arrays,
-        "core.columns_per_adc": columns * arrays // adcs, "core.array.area": f"{unit['one_xbar_area_um2']} um2",
-        "core.array.power": f"{unit['one_xbar_read_power_W'] / turns!r} W",
-        "core.adc.area": f"{unit['one_ADC_area_um2']} um2", "core.adc.power": f"{unit['one_ADC_power_W']} W",
-        "core.dac.area": f"{unit['one_DAC_area_um2'] * lines['word']!r} um2",
-        "core.dac.power": f"{unit['one_DAC_power_W'] * lines['word']!r} W",
-        "core.shift_add.number": adcs, "core.output_register.number": adcs, "core.input_register.number": dacs,
-        "tile.cores": cores, "tile.pool.power": "0 W",
-    }  # fmt: skip
-    for kind in ("adc", "dac"):
-        bits = int(unit[f"{kind.upper()}_bits"])
-        changes |= {f"core.{kind}.bits": bits, f"core.{kind}.reference_bits": bits}
-    for line, share in lines.items():
-        changes |= {f"core.{line}_line.power": f"{watts[line] * share!r} W"}
-        changes |= {f"core.{line}_line.area": f"{areas[line] * share!r} um2"}
-    merging = int(unit["num_jointmodule"])
-    none = {"tile.adder.power": "0 W", "tile.adder.area": "0 um2"}
-    return load_chip("mnsim-2.0", changes | ({"tile.adder.number": merging} if merging else none))
+    core = replace(
+        core, rows=rows, columns=columns, arrays=arrays, columns_per_adc=columns * arrays // adcs,
+        array=part(core.array, "xbar", cells / turns),
+        adc=part(core.adc, "ADC", adc, bits=int(unit["ADC_bits"]), reference_bits=int(unit["ADC_bits"])),
+        dac=part(core.dac, "DAC", dac, of_row, bits=int(unit["DAC_bits"]), reference_bits=int(unit["DAC_bits"])),
+        word_line=part(core.word_line, "demux", switch(unit["input_demux"]), of_row),
+        bit_line=part(core.bit_line, "mux", switch(unit["output_mux"]), of_column),
+        shift_add=replace(core.shift_add, number=adcs), output_register=replace(core.output_register, number=adcs),
+        input_register=replace(core.input_register, number=dacs),
+    )  # fmt: skip
+    adder = chip.tile.adder
+    adder = replace(adder, number=merging) if merging else replace(adder, power=0.0, area=0.0)
+    pool = replace(chip.tile.pool, power=0.0)  # MNSIM adds the power of tiles that do not pool
+    tile = replace(chip.tile, cores=merging // adcs + 1, adder=adder, pool=pool)
+    return replace(chip, core=core, tile=tile)
 
 
 def switch(ways):
@@ -75,10 +85,16 @@ def switch(ways):
     return 8 * 3 ** max(0, ceil(log2(ways)) - 1) * 12e-9
 
 
+def test_the_units_of_the_card_are_the_default_ones(recorded, mnsim):
+    assert power_by_component(configured(recorded, UNITS["default"]).core.bill()) == pytest.approx(
+        power_by_component(mnsim.core.bill())
+    )
+
+
 @pytest.mark.parametrize("name", UNITS)
-def test_units_add_up_as_in_mnsim(name):
+def test_units_add_up_as_in_mnsim(recorded, name):
     """Areas and powers of a PE's parts, of a PE and of a tile, to 1e-3."""
-    unit, chip = UNITS[name], configured(UNITS[name])
+    unit, chip = UNITS[name], configured(recorded, UNITS[name])
     core, memory = chip.core.bill(), chip.steps.buffer.cost()
     power, area = power_by_component(core), area_by_component(core)
     digital = sum(power[part] for part in ("shift_add", "input_register", "output_register", "word_line", "bit_line"))
@@ -98,7 +114,8 @@ def test_the_corrections_are_the_corrected_card():
     told = ("source", "assumed", "description", "name")
 
     def numbers(data):
-        return {key: numbers(value) if isinstance(value, dict) else value for key, value in data.items() if key not in told}
+        own = {key: value for key, value in data.items() if key not in told}
+        return {key: numbers(value) if isinstance(value, dict) else value for key, value in own.items()}
 
     corrected = load_chip("mnsim-corrected")
     assert numbers(to_data(load_chip("mnsim-2.0", TABLES["EVERY"]))) == numbers(to_data(corrected))
@@ -106,10 +123,13 @@ def test_the_corrections_are_the_corrected_card():
 
 
 def test_the_page_has_what_the_script_prints():
-    """Run `python docs/mnsim_tables.py` and paste it."""
-    page = (ROOT / "docs/mnsim.md").read_text(encoding="utf-8")
-    for table in (TABLES["totals"](), TABLES["effects"]()):
-        assert "\n".join(table) in page
+    """Run `python docs/mnsim_tables.py` and paste it. Here, the smallest network, which comes first."""
+    page = (ROOT / "docs/mnsim.md").read_text(encoding="utf-8").splitlines()
+    *_, lenet = TABLES["totals"](("mnsim-lenet",))
+    assert lenet in page
+    _, _, *rows = TABLES["effects"](("mnsim-lenet",))
+    assert len(rows) == 7
+    assert all(any(line.startswith(row) for line in page) for row in rows)
 
 
 @pytest.mark.parametrize("order", ["raster", "snake", "shells"])
@@ -145,6 +165,12 @@ def test_arrays_take_whole_channels(mnsim, rows, taps, blocks):
     assert cuts.rows * blocks >= rows
 
 
+@pytest.mark.parametrize(("name", "macs"), [("lenet", 651_720), ("alexnet", 42_259_456), ("vgg-8", 626_403_328),
+                                            ("vgg-16", 313_217_024), ("resnet-18", 153_818_112)])  # fmt: skip
+def test_networks_multiply_as_often_as_in_mnsim(name, macs):
+    assert sum(op.macs for op in load_topology(f"mnsim-{name}").ops() if isinstance(op, MatrixOp)) == macs
+
+
 def test_layers_have_tiles_of_their_own(mnsim, lenet):
     """Sixteen arrays hold a block, eight stand in a tile; no two layers meet, and a pool has a tile."""
     ops = lenet.ops()
@@ -165,7 +191,7 @@ def test_layers_have_tiles_of_their_own(mnsim, lenet):
 
 
 def test_a_vector_leaves_before_the_next_one_starts(mnsim, lenet):
-    """The timeline is that of a plain loop: a vector waits for its window and for the vector before it, to the cycle."""
+    """The timeline is that of a plain loop, to the cycle: a vector waits for its window and for the one before it."""
     ops = lenet.ops()
     placement = place(ops, mnsim, "none", tiles="own")
     edges = traffic(ops, placement, mnsim, 3 * 32 * 32)
@@ -183,7 +209,7 @@ def test_a_vector_leaves_before_the_next_one_starts(mnsim, lenet):
 
 
 def test_a_memory_that_is_not_gated_draws_as_long_as_any(mnsim):
-    """Then the four memories of inputs see what the tile's sees; gated, each sees its own, and together that is less."""
+    """Then the four memories of inputs see what the tile's sees; gated, each sees its own accesses."""
     gated = load_chip("mnsim-2.0", {"steps.gated": True})
     loose, own = (cost_of(on_chip(chip, "mnsim-lenet"))[1] for chip in (mnsim, gated))
     layer = loose.layer.tolist().index("conv2")
@@ -207,7 +233,7 @@ def test_a_memory_that_is_not_gated_draws_as_long_as_any(mnsim):
 )  # fmt: skip
 def test_a_component_moves_the_total(mnsim, changes):
     """By as much as its own part grows: nothing of the totals is written down."""
-    (path, value), = changes.items()
+    (path,) = changes
     part = {"core.adc.power": "adc", "core.array.power": "array", "steps.buffer.power": "input_buffer",
             "tile.buffer.power": "buffer", "tile.pool.power": "pool"}[path]  # fmt: skip
     before, after = (cost_of(on_chip(chip, "mnsim-lenet"))[1] for chip in (mnsim, load_chip("mnsim-2.0", changes)))
@@ -224,10 +250,10 @@ def test_what_is_usual_on_a_chip_is_overruled_by_name():
 
 
 def test_what_is_refused(mnsim):
-    with pytest.raises(SpecError, match="mnsim-2.0 reads arrays in turns"):
+    with pytest.raises(SpecError, match="reads arrays in turns"):
         load_experiment("isaac-mlp", {"chip": "mnsim-2.0"})
     with pytest.raises(SpecError, match="read in turns are for costs"):
-        mnsim.core.program(np.ones((3, 2), int), key=None)
+        mnsim.core.program(jnp.ones((3, 2), int), key=jax.random.key(0))
     with pytest.raises(SpecError, match="shells fill a square mesh"):
         load_chip("mnsim-2.0", {"mesh_rows": 32})
     with pytest.raises(SpecError, match="change how long the steps of a vector take"):

@@ -11,8 +11,6 @@ from pimsim.mapping import Placement, is_pool, locations
 from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
 from pimsim.schedule.traffic import Edge
 
-Places = Int[np.ndarray, "place 2"]
-
 
 def shares_of(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge]) -> dict[str, Share]:
     """Of each layer that takes time, what one vector is to its busiest tile; `chip.steps` is not None."""
@@ -71,6 +69,6 @@ def readers(ops: Sequence[Op]) -> Mapping[str, list[str]]:
     return needed
 
 
-def farthest(these: Places, those: Places) -> Int[np.ndarray, " place"]:
+def farthest(these: Int[np.ndarray, "place 2"], those: Int[np.ndarray, "other 2"]) -> Int[np.ndarray, " place"]:
     """Links from each of these routers to the farthest of those."""
     return np.abs(these[:, None] - those).sum(axis=-1).max(axis=1)
