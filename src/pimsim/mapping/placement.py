@@ -143,21 +143,22 @@ def place(
     tables = [block_table(op, cuts(op.rows, op.cols, op.taps)) for op in matrices]
     each, whole = chip.core.arrays_per_block, chip.arrays_per_tile if tiles == "own" else 1
     pools = whole * sum(map(is_pool, ops)) if tiles == "own" else 0
-    blocks = [op.matrices * len(table) for op, table in zip(matrices, tables, strict=True)]
-    arrays = {op.layer: -(-size * each // whole) * whole for op, size in zip(matrices, blocks, strict=True)}
+    sizes = (op.matrices * len(table) * each for op, table in zip(matrices, tables, strict=True))
+    arrays = {op.layer: -(-size // whole) * whole for op, size in zip(matrices, sizes, strict=True)}
     limit = capacity(sum(arrays.values()) + pools, chip, budget, overflow) - pools
     copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow)
     replicas = np.array([copies[op.layer] for op in matrices])
     matrix, replica, row, height, col, width = replicated(tables, replicas)
-    if overflow == "refuse" or (budget is not None and overflow == "spread"):
-        require_capacity("mapping.replicate", len(matrix) * each, limit)
-    first, turn, own = np.arange(len(matrix)), np.zeros(len(matrix), int), {}
+    array, turn, own = each * np.arange(len(matrix)), np.zeros(len(matrix), int), {}
     if overflow == "reload":
         first, turn = take_turns(matrix, [len(group) for group in groups], limit // each)
-    array = first * each
-    if tiles == "own":
+        array = each * first
+    elif tiles == "own":
         array, own = apart(ops, list(arrays), matrix, each, whole)
-    chips = -(-max(int(array.max()) + each, whole * (1 + max(own.values(), default=-1))) // chip.arrays)
+    used = max(int(array.max()) + each, whole * (1 + max(own.values(), default=-1)))
+    if overflow == "refuse" or (budget is not None and overflow == "spread"):
+        require_capacity("mapping.replicate", used - pools, limit)
+    chips = -(-used // chip.arrays)
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
         replication=replicas,
