@@ -99,7 +99,7 @@ def account(
     static = time * standing_power(bill, chip, tiles, placement.chips)[:, 0]
     area = np.array([line.number * line.cost.area for line in bill]) * placement.chips
     total = float(dynamic.sum() + static.sum())
-    tile_area = sum(line.number * line.cost.area for line in chip.tile_bill())
+    in_tiles = float(area.sum()) / placement.chips - chip.link.cost().area
     return CostReport(
         layer=np.array([op.layer for op in ops]),
         component=np.array([line.component for line in bill]),
@@ -111,7 +111,7 @@ def account(
         total_energy=total,
         power=total / time,
         area=float(area.sum()),
-        area_on=float(tile_area * tiles),
+        area_on=in_tiles * tiles / chip.tiles,
         time=time,
         chips=placement.chips,
         tiles_on=tiles,

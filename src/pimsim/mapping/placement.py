@@ -53,11 +53,11 @@ class Placement:
         return len(distinct(self.block_array)) * self.arrays_per_block
 
     @functools.cached_property
-    def block_tiles(self) -> tuple[Int[np.ndarray, " share"], Int[np.ndarray, " share"]]:
-        """A block and its tile, for each array of each block."""
-        arrays = self.block_array[:, None] + np.arange(self.arrays_per_block)
-        block = np.repeat(np.arange(len(arrays)), self.arrays_per_block)
-        return block, arrays.ravel() // self.arrays_per_tile
+    def array_tile(self) -> Int[np.ndarray, " array"]:
+        """The tile of each array of each block."""
+        if self.arrays_per_block == 1:
+            return self.block_array // self.arrays_per_tile
+        return (self.block_array[:, None] + np.arange(self.arrays_per_block)).ravel() // self.arrays_per_tile
 
     @functools.cached_property
     def rounds(self) -> int:
@@ -88,11 +88,11 @@ class Placement:
     def tiles(self, layer: str) -> Int[np.ndarray, " tile"]:
         """The tiles, counted on through the chips, that hold any of a layer."""
         own, each = self._blocks(layer), self.arrays_per_block
-        return distinct(self.block_tiles[1][own.start * each : own.stop * each])
+        return distinct(self.array_tile[own.start * each : own.stop * each])
 
     def tiles_on(self) -> int:
         """Tiles that hold anything, or pool."""
-        return len(distinct(self.block_tiles[1])) + len(self.pool)
+        return len(distinct(self.array_tile)) + len(self.pool)
 
     def _one_replica(self, layer: str) -> Int[np.ndarray, " block"]:
         own = self._blocks(layer)

@@ -88,10 +88,10 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     whole = np.bincount(of_matrix, size) / count
     per_vector = np.array([events(op.rows, op.cols, op.cols, bits)["bus_bit"] for op in matrices])
     passing = (vectors // count)[of_matrix] + (placement.block_replica < (vectors % count)[of_matrix])
-    block, tile = placement.block_tiles
+    each = placement.arrays_per_block
     total = np.bincount(
-        tile,
-        (passing * size * (per_vector / whole)[of_matrix])[block] / placement.arrays_per_block,
+        placement.array_tile,
+        np.repeat(passing * size * (per_vector / whole / each)[of_matrix], each),
         placement.chips * placement.tiles_per_chip,
     )
     products = [op for op in ops if isinstance(op, ProductOp)]

@@ -82,4 +82,5 @@ def _edge(
 
 def distance(a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"], chip: Chip) -> Int[np.ndarray, "*n"]:
     """Links between the routers of two tiles, by their places on their own chips' meshes."""
-    return np.abs(on_mesh(chip, a) - on_mesh(chip, b)).sum(axis=-1)
+    (row, col), (other_row, other_col) = (np.moveaxis(on_mesh(chip, tile), -1, 0) for tile in (a, b))
+    return np.abs(row - other_row) + np.abs(col - other_col)
