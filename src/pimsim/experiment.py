@@ -133,7 +133,10 @@ def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any]
 def on_chip(chip: Chip, network: str) -> Experiment:
     """The same of a chip that has no card."""
     plans = {"mapping": MappingPlan, "schedule": SchedulePlan, "charging": Charging}
-    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items() if field in plans}
+    for field in chip.usual:
+        if field not in plans:
+            raise SpecError(f"usual.{field}", "is no plan of an experiment", nearest(field, plans))
+    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items()}
     return Experiment(name=f"{chip.name}-{network}", chip=chip, network=network, **usual)
 
 

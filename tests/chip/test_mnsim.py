@@ -254,6 +254,10 @@ def test_what_is_refused(mnsim):
         load_experiment("isaac-mlp", {"chip": "mnsim-2.0"})
     with pytest.raises(SpecError, match="read in turns are for costs"):
         mnsim.core.program(jnp.ones((3, 2), int), key=jax.random.key(0))
+    with pytest.raises(SpecError, match=r"steps.accumulator\[0\]: must be 0 to 63, got 64"):
+        load_chip("mnsim-2.0", {"steps.accumulator": [64, 0]})
+    with pytest.raises(SpecError, match="seed: is no plan"):
+        on_chip(replace(mnsim, usual={"seed": 1}), "mnsim-lenet")
     with pytest.raises(SpecError, match="shells fill a square mesh"):
         load_chip("mnsim-2.0", {"mesh_rows": 32})
     with pytest.raises(SpecError, match="change how long the steps of a vector take"):

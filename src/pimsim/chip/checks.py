@@ -19,6 +19,8 @@ def check_core(core: CrossbarCore) -> None:
     if 2**core.cell_bits > core.device.most_levels:
         fact = f"{core.device.name} holds {core.device.most_levels} levels, got {core.cell_bits} bits"
         raise SpecError("cell_bits", fact)
+    if core.layout is not None and core.accumulate == "analog":
+        raise SpecError("layout", "reads that are summed before a conversion take no turns")
     check_slices(core)
     check_adc_bits(core)
     if core.wires is not None and (core.wires.feed != "input" or core.wires.interleaved):

@@ -81,6 +81,11 @@ class Chip(AbstractChip):
     def __check_init__(self):
         if self.order == "shells" and self.mesh_rows != self.mesh_cols:
             raise SpecError("order", "shells fill a square mesh", "Choose raster or snake.")
+        if self.steps is not None:
+            require("steps.accumulator[0]", self.steps.accumulator[0], 0, self.mesh_rows - 1)
+            require("steps.accumulator[1]", self.steps.accumulator[1], 0, self.mesh_cols - 1)
+            if self.tile.products is not None:
+                raise SpecError("steps", "products of two results have no steps", "Leave out tile.products.")
         require("mesh_rows", self.mesh_rows, 1, 4096)
         require("mesh_cols", self.mesh_cols, 1, 4096)
         if self.arrays > MAX_ARRAYS:

@@ -20,7 +20,7 @@ class Share(NamedTuple):
     """Taken out of it: what the core's registers do not hold from the vector before."""
     rows: int
     cols: int
-    """Of the largest block of the layer's matrix; of other layers cols is what they make."""
+    """Of the largest block of the layer's matrix; of other layers cols is what they write."""
     cores: int
     """At work in a tile; 0 where there is no matrix."""
     tiles: int
@@ -78,7 +78,6 @@ class StoreAndForward(AbstractSpec):
         for field, unit in (("clock", "s"), ("tile_bandwidth", "bit/s"), ("mesh_bandwidth", "bit/s")):
             require_positive(field, getattr(self, field), unit)
         require("add_time", self.add_time, 0)
-        require("accumulator", min(self.accumulator), 0)
 
     def bill(self, cores: int) -> list[Line]:
         """The components of one tile."""
@@ -116,8 +115,7 @@ class StoreAndForward(AbstractSpec):
 
     def sum_time(self, share: Share, core: CrossbarCore, results: AbstractBuffer) -> Time:
         """Of one vector of sums: what is added is stored and fetched."""
-        words = self.words(share, core)._replace(written=0, sent=0)
-        return self._access(words, results) + self.add_time + self._onward(share, core)
+        return self._access(self.words(share, core), results) + self.add_time + self._onward(share, core)
 
     def buffer_events(self, share: Share, core: CrossbarCore) -> dict[str, float]:
         """Bits that all tiles of a layer move in their buffers for one vector."""

@@ -15,23 +15,33 @@ from pimsim.schedule.traffic import Edge
 def shares_of(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge]) -> dict[str, Share]:
     """Of each layer that takes time, what one vector is to its busiest tile; `chip.steps` is not None."""
     values = {edge.producer: edge.values for edge in edges} | {op.layer: op.vectors * op.width for op in ops}
-    where, hops = locations(ops, placement), links(ops, placement, chip)
-    found = {}
+    where, found = one_copy(ops, placement), {}
+    hops = links(ops, where, chip)
     for op in ops:
+        new = sum(values.get(name, 0) for name in op.inputs) / op.vectors
         if isinstance(op, MatrixOp):
             rows, cols = (max(sizes) for sizes in zip(*placement.block_shapes(op.layer), strict=True))
-            part, tiles = rows / op.rows, -(-len(where[op.layer]) // placement.copies(op.layer))
+            part, tiles = rows / op.rows, len(where[op.layer])
             arrays = len(placement.blocks(op.layer)) * placement.arrays_per_block
-            new, fetched = sum(values[name] for name in op.inputs) / op.vectors, op.fresh or op.rows
             cores = min(chip.tile.cores, -(-arrays // chip.core.arrays))
-            share = Share(min(new * part, rows), fetched * part, rows, cols, cores, tiles, op.width, *hops[op.layer])
+            fetched = part * (op.fresh or op.rows)
+            share = Share(min(new * part, rows), fetched, rows, cols, cores, tiles, op.width, *hops[op.layer])
         elif isinstance(op, VectorOp) and takes_time(op):
-            read = op.operands / op.vectors
-            share = Share(read, read, 0, op.width, 0, 1, op.width, *hops[op.layer])
+            made = op.width if is_pool(op) else 0  # a sum leaves as it is made
+            share = Share(new, op.operands / op.vectors, 0, made, 0, 1, op.width, *hops[op.layer])
         else:
             continue
         found[op.layer] = share
     return found
+
+
+def one_copy(ops: Sequence[Op], placement: Placement) -> dict[str, Int[np.ndarray, " tile"]]:
+    """Where the first copy of each layer's matrix works, and everything else."""
+    where = locations(ops, placement)
+    for op in ops:
+        if isinstance(op, MatrixOp):
+            where[op.layer] = where[op.layer][: -(-len(where[op.layer]) // placement.copies(op.layer))]
+    return where
 
 
 def takes_time(op: Op) -> bool:
@@ -39,11 +49,11 @@ def takes_time(op: Op) -> bool:
     return is_pool(op) or (isinstance(op, VectorOp) and op.kind == "add")
 
 
-def links(ops: Sequence[Op], placement: Placement, chip: Chip) -> dict[str, tuple[int, int]]:
+def links(ops: Sequence[Op], where: Mapping[str, Int[np.ndarray, " tile"]], chip: Chip) -> dict[str, tuple[int, int]]:
     """For each layer the links from the tile that gathers its results to its farthest tile, and to the farthest that
     needs them. The tile with the shortest way gathers."""
     assert chip.steps is not None
-    where, needed = locations(ops, placement), readers(ops)
+    needed = readers(ops)
     places = {layer: on_mesh(chip, tiles) for layer, tiles in where.items()}
     for op in ops:
         if not is_pool(op) and takes_time(op):

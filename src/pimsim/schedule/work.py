@@ -72,7 +72,7 @@ def stepwise(
             continue
         copies, rounds = 1, [0]
         if isinstance(op, MatrixOp):
-            copies, rounds = placement.copies(op.layer), placement.rounds_of(op.layer)
+            copies, rounds = 1 if op.recurrent else placement.copies(op.layer), placement.rounds_of(op.layer)
             time = steps.matrix_time(share, core, results, signed[op.layer])
         elif is_pool(op):
             time = steps.pool_time(share, core, results, chip.tile.pool)
