@@ -41,7 +41,7 @@ def published(network: str) -> list[str]:
 
 def totals(networks: tuple[str, ...] = NETWORKS) -> Iterator[str]:
     """A row a network: MNSIM's own figure, ours, and the corrected one."""
-    yield "| network | tiles | area, mm²: MNSIM, mnsim-2.0 | latency, µs: MNSIM, mnsim-2.0, mnsim-corrected | energy, µJ: the same |"
+    yield "| network | tiles | area, mm²: MNSIM, ours | latency, µs: MNSIM, ours, corrected | energy, µJ: the same |"
     yield "|---|--:|--:|--:|--:|"
     for network in networks:
         (tiles, *theirs), ours = published(network), figures(network)
