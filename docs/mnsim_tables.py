@@ -41,12 +41,15 @@ def published(network: str) -> list[str]:
 
 def totals(networks: tuple[str, ...] = NETWORKS) -> Iterator[str]:
     """A row a network: MNSIM's own figure, ours, and the corrected one."""
-    yield "| network | tiles | area, mm²: MNSIM, ours | latency, µs: MNSIM, ours, corrected | energy, µJ: the same |"
-    yield "|---|--:|--:|--:|--:|"
+    each = "MNSIM | mnsim-2.0 | corrected"
+    yield f"| network | tiles | mm²: MNSIM | mnsim-2.0 | latency, µs: {each} | energy, µJ: {each} |"
+    yield f"|---|{'--:|' * 9}"
     for network in networks:
         (tiles, *theirs), ours = published(network), figures(network)
-        corrected = ("", *(f", {value:.4g}" for value in figures(network, "mnsim-corrected")[1:]))
-        cells = [f"{a}, {b:.6g}{c}" for a, b, c in zip(theirs, ours, corrected, strict=True)]
+        _, *corrected = figures(network, "mnsim-corrected")
+        cells = [theirs[0], f"{ours[0]:.6g}"]
+        for said, own, right in zip(theirs[1:], ours[1:], corrected, strict=True):
+            cells += [said, f"{own:.6g}", f"{right:.4g}"]
         yield f"| {network.removeprefix('mnsim-')} | {tiles} | {' | '.join(cells)} |"
 
 
