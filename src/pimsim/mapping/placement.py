@@ -151,6 +151,7 @@ def place(
     matrix, replica, row, height, col, width = replicated(tables, replicas)
     array, turn, own = each * np.arange(len(matrix)), np.zeros(len(matrix), int), {}
     if overflow == "reload":
+        require_capacity("mapping.overflow", each, limit)
         first, turn = take_turns(matrix, [len(group) for group in groups], limit // each)
         array = each * first
     elif tiles == "own":
