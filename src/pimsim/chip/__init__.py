@@ -13,5 +13,5 @@ from pimsim.chip.mitigation import DigitalCorrection, Mitigation, RowAssignment
 from pimsim.chip.products import AbstractProducts, DigitalProducts, Pace, Product, RewrittenArrays
 from pimsim.chip.steps import Share, StoreAndForward
 from pimsim.chip.tile import Tile
-from pimsim.chip.timing import AbstractTiming, Clocked, IntegratedPulses, Pass, RippleColumns
+from pimsim.chip.timing import AbstractTiming, Clocked, CriticalPath, IntegratedPulses, Pass, RippleColumns
 from pimsim.chip.vary import vary
