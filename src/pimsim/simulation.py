@@ -10,7 +10,7 @@ from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
 from pimsim.mapping import Placement
-from pimsim.network.datasets import Dataset, load_dataset
+from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
 from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
@@ -28,8 +28,8 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     chip, clock = experiment.chip, _Clock()
     quantized = data = inference = None
     if experiment.has_data:
-        network, data = load_network(experiment.network), load_dataset(experiment.dataset)
-        experiment.require_images(data)
+        network = load_network(experiment.network)
+        data = experiment.load_data(network)
         clock.lap("load")
         quantized = _quantize(experiment, network, data)
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
@@ -81,7 +81,7 @@ def _quantize(experiment: Experiment, network: Network, data: Dataset) -> Quanti
     try:
         return quantize(
             network,
-            data.train_images[: calibration.images],
+            data.train_images,
             weight_bits=core.weight_bits,
             input_bits=core.input_bits,
             percentile=calibration.percentile,
@@ -93,11 +93,10 @@ def _quantize(experiment: Experiment, network: Network, data: Dataset) -> Quanti
 def _infer(
     experiment: Experiment, quantized: QuantizedNetwork, placement: Placement, data: Dataset, progress: Progress
 ) -> Inference:
-    images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
     return infer(
-        quantized, placement, experiment.chip.core, images, labels,
+        quantized, placement, experiment.chip.core, data.test_images, data.test_labels,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
-        calibration=data.train_images[: experiment.calibration.images], progress=progress,
+        calibration=data.train_images, progress=progress,
     )  # fmt: skip
 
 

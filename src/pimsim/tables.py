@@ -51,11 +51,22 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     samples = f"{accuracy['samples']} images of {summary['dataset']}"
     spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
     trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
+    if accuracy["float"] is None:
+        notes = {"quantized": "exact integers", "crossbar": trials}
+        return [
+            ("accuracy", "not known", f"{samples} have no labels: outputs are compared with those of float arithmetic"),
+            *(_agreement_row(side, summary["agreement"][side], note) for side, note in notes.items()),
+        ]
     return [
         ("accuracy, float", f"{accuracy['float']:.2%}", samples),
         ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
         ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
     ]
+
+
+def _agreement_row(side: str, near: Mapping[str, float | None], note: str) -> tuple[str, str, str]:
+    ratio = "no error" if near["sqnr_dB"] is None else f"SQNR {near['sqnr_dB']:.1f} dB"
+    return f"same class, {side}", f"{near['top1']:.2%}", f"cosine {near['cosine']:.5f}, {ratio}; {note}"
 
 
 def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:

@@ -55,19 +55,24 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
     """What the chip computed; null where no data ran."""
     accuracy = dict.fromkeys(ACCURACY)
     if inference is None:
-        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        nothing = {"engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        return {"engine": None, "accuracy": accuracy, "agreement": None} | nothing
+    if (inference.label >= 0).all():
+        accuracy |= {
+            "float": inference.float_accuracy,
+            "quantized": inference.quantized_accuracy,
+            "crossbar_mean": inference.crossbar_mean,
+            "crossbar_std": inference.crossbar_std,
+            "crossbar_interval": list(inference.crossbar_interval),
+        }
     accuracy |= {
-        "float": inference.float_accuracy,
-        "quantized": inference.quantized_accuracy,
-        "crossbar_mean": inference.crossbar_mean,
-        "crossbar_std": inference.crossbar_std,
-        "crossbar_interval": list(inference.crossbar_interval),
         "trials": len(inference.crossbar_accuracy),
         "samples": len(inference.label),
     }
     return {
         "engine": inference.engine,
         "accuracy": accuracy,
+        "agreement": inference.agreement.summary(),
         "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
         "snr_dB_by_layer": {
             name: float(value) if np.isfinite(value) else None
