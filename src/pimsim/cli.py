@@ -85,7 +85,7 @@ def run(
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
-    plan = _read_experiment(experiment, network, dataset, overrides)
+    plan = _read_experiment(experiment, network, overrides, dataset)
     output = check_target(_default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
@@ -269,7 +269,7 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
     return dict(parse_override(text) for text in overrides)
 
 
-def _read_experiment(name: str, network: str | None, dataset: str | None, overrides: list[str]) -> Any:
+def _read_experiment(name: str, network: str | None, overrides: list[str], dataset: str | None = None) -> Any:
     """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
     there is no data set."""
     from pimsim.experiment import load_experiment, network_on_chip, parse_experiment

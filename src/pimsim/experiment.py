@@ -20,8 +20,10 @@ from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, place
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
-from pimsim.network.ops import Op
+from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
 from pimsim.network.preprocess import Preprocessing
+from pimsim.network.ranges import Method
+from pimsim.network.scheme import Scheme
 from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
@@ -35,6 +37,8 @@ SAMPLES, CALIBRATION_IMAGES = 1000, 500
 class Calibration(AbstractSpec):
     """How the input range of each layer is chosen."""
 
+    method: Method = "percentile"
+    """A percentile, or the range with the least mean square error of rounding and clipping (mse)."""
     percentile: float = 100.0
     """Of the magnitudes a layer sees on training images; 100 is the largest. Inputs beyond it clip."""
     images: int | None = None
@@ -83,6 +87,7 @@ class Experiment(AbstractSpec):
     """bit_true plays every conversion; folded asks for a proof that none matters; statistical draws their error; auto
     folds where the proof holds and plays the rest."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
+    quantization: Scheme = eqx.field(default_factory=Scheme)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
     schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
@@ -109,6 +114,21 @@ class Experiment(AbstractSpec):
     def has_data(self) -> bool:
         """Whether anything is computed, beside the cost."""
         return self.dataset != NO_DATA
+
+    def ops(self, network: Network) -> list[Op]:
+        """What the network asks of the chip, in the precision of each layer."""
+        ops, core = network.ops(), self.chip.core
+        layers = [op.layer for op in ops if isinstance(op, MatrixOp)]
+        try:
+            own = self.quantization.precisions(layers, Precision(core.weight_bits, core.input_bits))
+            for name, bits in own.items():
+                try:
+                    core.at(bits)
+                except PimsimError as error:
+                    raise error.within(f"precision.{name}", ": ") from None
+        except PimsimError as error:
+            raise error.within("quantization") from None
+        return with_precision(ops, own)
 
     def load_data(self, network: Network) -> Dataset:
         """The images to calibrate with and to test, as the network reads them.

@@ -175,7 +175,7 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_placement(experiment: Experiment) -> None:
-    experiment.mapping.place(load_topology(experiment.network).ops(), experiment.chip)
+    experiment.mapping.place(experiment.ops(load_topology(experiment.network)), experiment.chip)
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int, Num
 
+from pimsim.network.sqnr import decibel
 from pimsim.units import Ratios
 
 
@@ -71,8 +72,3 @@ def share_correct(
 ) -> Float[np.ndarray, "*trial"]:
     """The accuracy; NaN where not every image has a label."""
     return np.asarray((found == labels).mean(axis=-1) if (labels >= 0).all() else np.full(found.shape[:-1], np.nan))
-
-
-def decibel(noise: float) -> float | None:
-    """A share of noise as a ratio of signal to noise; None where there is no noise."""
-    return -10 * float(np.log10(noise)) if noise > 0 else None

@@ -172,7 +172,7 @@ def plan_layers(
         ranges = calibrated_ranges(core, layer, seen.get(name))
         chosen = choose_engine(core, layer, ranges, engine, name)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
-        mask = jnp.asarray(occupied_mask(placement, core, name, layer.matrix.shape))
+        mask = jnp.asarray(occupied_mask(placement, core.at(layer.precision), name, layer.matrix.shape))
         sample = seen[name] if chosen == "statistical" else None
         plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample)
     return plans

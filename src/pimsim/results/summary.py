@@ -8,6 +8,7 @@ import numpy as np
 from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.results.record import Result
 from pimsim.units import Energy
@@ -24,6 +25,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "network": result.specification.network,
         "dataset": result.specification.dataset,
         **inference_summary(inference),
+        "quantization": quantization_summary(result.quantization),
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
@@ -79,6 +81,17 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
             for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
         },
         "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
+    }
+
+
+def quantization_summary(losses: QuantizationReport | None) -> dict[str, dict[str, Any]]:
+    """Of each layer its bits, and signal-to-noise ratios in dB, null where nothing is lost; {} where no data ran."""
+    if losses is None:
+        return {}
+    bits = zip(losses.weight_bits.tolist(), losses.input_bits.tolist(), strict=True)
+    return {
+        layer: {"weight_bits": weights, "input_bits": inputs} | {f"{kind}_dB": value for kind, value in ratios.items()}
+        for (layer, ratios), (weights, inputs) in zip(losses.sqnr_db().items(), bits, strict=True)
     }
 
 
