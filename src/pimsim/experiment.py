@@ -121,13 +121,16 @@ class Experiment(AbstractSpec):
         layers = [op.layer for op in ops if isinstance(op, MatrixOp)]
         try:
             own = self.quantization.precisions(layers, Precision(core.weight_bits, core.input_bits))
-            for name, bits in own.items():
-                try:
-                    core.at(bits)
-                except PimsimError as error:
-                    raise error.within(f"precision.{name}", ": ") from None
-        except PimsimError as error:
+        except SpecError as error:
             raise error.within("quantization") from None
+        if own and (self.chip.steps is not None or core.layout is not None):
+            fact = f"{self.chip.name} works in steps, which are stated for one precision"
+            raise SpecError("quantization", fact, "Set chip.core.weight_bits and chip.core.input_bits.")
+        for name, bits in own.items():
+            try:
+                core.at(bits)
+            except SpecError as error:
+                raise error.within(f"quantization.precision.{name}", ": ") from None
         return with_precision(ops, own)
 
     def load_data(self, network: Network) -> Dataset:

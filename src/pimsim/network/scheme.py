@@ -49,7 +49,7 @@ class Scheme(AbstractSpec):
             if name not in layers:
                 fact = "is not a matrix layer of the network"
                 raise SpecError(f"precision.{name}", fact, nearest(name, layers))
-        ends = {} if self.first_last is None else dict.fromkeys((layers[0], layers[-1]), self.first_last)
+        ends = {} if self.first_last is None or not layers else dict.fromkeys((layers[0], layers[-1]), self.first_last)
         found = {name: _resolved(bits, usual) for name, bits in (ends | self.precision).items()}
         return {name: found[name] for name in layers if found.get(name, usual) != usual}
 
