@@ -42,6 +42,7 @@ def test_the_same_seed_gives_the_same_result_to_the_bit(noisy):
     assert all(same(first[path], again[path]) for path in first if path != "stages.seconds")
     differing = {path for path in first if not same(first[path], other[path])} - {"stages.seconds"}
     answers = {"crossbar_class", "crossbar_accuracy", "signal_power", "error_power"}
+    answers |= {f"agreement.crossbar_{kind}" for kind in ("top1", "cosine", "noise")}
     assert differing <= {f"inference.{answer}" for answer in answers} | {"specification.yaml"}
     assert "inference.crossbar_class" in differing
 

@@ -175,7 +175,6 @@ def events_by_layer(
     ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
 ) -> list[dict[str, float]]:
     """Every event of each layer in one inference: in its arrays, around them, and on its inputs' way to it."""
-    bits = chip.core.input_bits
     arrive, pass_matrix, act = chip.tile.arrival_events, chip.tile.matrix_events, chip.tile.vector_events
     in_arrays = _array_events([op for op in ops if isinstance(op, MatrixOp)], placement, chip, signed)
     coming = defaultdict(list)
@@ -185,6 +184,7 @@ def events_by_layer(
 
     def of_layer(op: Op) -> Iterator[tuple[Mapping[str, float], int]]:
         """Events, and how often they happen."""
+        bits = placement.input_bits_of(op.layer, chip.core.input_bits)
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
             if chip.steps is None:
@@ -222,17 +222,17 @@ def _array_events(
     ops: Sequence[MatrixOp], placement: Placement, chip: Chip, signed: Mapping[str, bool]
 ) -> dict[str, dict[str, float]]:
     """What one vector makes the arrays of each layer do: blocks of each shape × the events of one, as one product."""
-    found = {}
-    for kind in set(signed.values()):
-        blocks = {op.layer: _charged_blocks(op.layer, placement, chip) for op in ops if signed[op.layer] == kind}
-        if shapes := sorted(set().union(*blocks.values())):
-            rows, cols = np.array(shapes).T
-            events = chip.core.events(rows, cols, signed=kind)
-            number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
-            counts = number @ np.array(np.broadcast_arrays(*events.values())).T
-            found |= {
-                layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
-            }
+    found, kinds = {}, {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops}
+    for bits, sign in set(kinds.values()):
+        blocks = {layer: _charged_blocks(layer, placement, chip) for layer, own in kinds.items() if own == (bits, sign)}
+        shapes = sorted(set().union(*blocks.values()))
+        rows, cols = np.array(shapes).T
+        events = chip.core.at(bits).events(rows, cols, signed=sign)
+        number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
+        counts = number @ np.array(np.broadcast_arrays(*events.values())).T
+        found |= {
+            layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
+        }
     return found
 
 
@@ -247,8 +247,8 @@ def _charged_blocks(layer: str, placement: Placement, chip: Chip) -> dict[tuple[
 
 def cells_of(layer: str, placement: Placement, chip: Chip) -> int:
     """Cells that all copies of a layer use."""
-    shapes = placement.block_shapes(layer).items()
-    return placement.copies(layer) * sum(count * chip.core.cells(rows, cols) for (rows, cols), count in shapes)
+    shapes, core = placement.block_shapes(layer).items(), chip.core.at(placement.precision(layer))
+    return placement.copies(layer) * sum(count * core.cells(rows, cols) for (rows, cols), count in shapes)
 
 
 def _summed(happened: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, float]:

@@ -2,11 +2,13 @@
 
 A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
 name that ends in .yaml is a file, looked up beside the file that names it; `data: cells.csv` is a file of measurements,
-looked up likewise, and becomes its columns. Nothing here imports JAX, so that `pimsim list` is instant.
+looked up likewise, and becomes its columns; the `dataset` of an experiment, if it is a file, is looked up likewise.
+Nothing here imports JAX, so that `pimsim list` is instant.
 """
 
 import ast
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ COMPONENTS = (
 )  # fmt: skip
 """Keys that hold a component, or the name of one's card."""
 REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
+FILES = ("dataset", "labels")
+"""Keys of an experiment that may hold a file or a folder."""
 MAX_TRAIL = 20
 """Cards that refer to cards that refer to cards."""
 
@@ -168,6 +172,8 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
         return _referred(data, kind, beside, trail, where)
     if isinstance(data, str) and kind == "data":
         return _measured(data, beside, where)
+    if isinstance(data, str) and where in FILES and beside is not None and re.search(r"[./\\]", data):
+        return os.path.join(beside, data)  # which keeps a leading ./
     if not isinstance(data, Mapping):
         return data
     inside = f"{where}." if where else ""

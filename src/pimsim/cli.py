@@ -55,6 +55,8 @@ def pimsim() -> None:
 
     pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
 
+    pimsim run isaac-ce --network lenet5 --dataset my-digits/
+
     pimsim run isaac-ce --network vgg-d --trace vgg-d.json
     """
 )
@@ -65,6 +67,9 @@ def run(
     network: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Run this network instead; on a chip, for its cost.", show_default=False),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Ask it these images instead.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
@@ -80,7 +85,7 @@ def run(
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
-    plan = _read_experiment(experiment, network, overrides)
+    plan = _read_experiment(experiment, network, overrides, dataset)
     output = check_target(_default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
@@ -264,13 +269,14 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
     return dict(parse_override(text) for text in overrides)
 
 
-def _read_experiment(name: str, network: str | None, overrides: list[str]) -> Any:
-    """The experiment of a card, of a .yaml file, or stored in a result; or the cost of a network on a chip."""
+def _read_experiment(name: str, network: str | None, overrides: list[str], dataset: str | None = None) -> Any:
+    """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
+    there is no data set."""
     from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
     from pimsim.results import read_result
     from pimsim.show import is_chip
 
-    changes = _parse(overrides)
+    changes = ({"dataset": dataset} if dataset else {}) | _parse(overrides)
     if network and is_chip(name):
         return network_on_chip(name, network, changes)
     if network:

@@ -12,6 +12,7 @@ from pimsim.units import format_quantity, readable
 
 BAR = 24
 """Characters of a full share bar."""
+QUANTIZATION_KEYS = ("weights_dB", "inputs_dB", "added_dB", "outputs_dB")
 AXIS = 41
 """Columns of text along which levels are drawn."""
 
@@ -38,6 +39,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     rows += programming_rows(summary["programming"])
     return Group(
         _facts(title, rows),
+        *([quantization_table(summary["quantization"])] if summary["quantization"] else []),
         *([loss_table(summary["ir_drop"])] if summary["ir_drop"] else []),
         _shares("energy by component", summary["energy_by_component_J"], "J"),
         _shares("energy by layer", summary["energy_by_layer_J"], "J"),
@@ -51,11 +53,22 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     samples = f"{accuracy['samples']} images of {summary['dataset']}"
     spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
     trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
+    if accuracy["float"] is None:
+        notes = {"quantized": "exact integers", "crossbar": trials}
+        return [
+            ("accuracy", "not known", f"{samples} have no labels: outputs are compared with those of float arithmetic"),
+            *(_agreement_row(side, summary["agreement"][side], note) for side, note in notes.items()),
+        ]
     return [
         ("accuracy, float", f"{accuracy['float']:.2%}", samples),
         ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
         ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
     ]
+
+
+def _agreement_row(side: str, near: Mapping[str, float | None], note: str) -> tuple[str, str, str]:
+    ratio = "no error" if near["sqnr_dB"] is None else f"SQNR {near['sqnr_dB']:.1f} dB"
+    return f"same class, {side}", f"{near['top1']:.2%}", f"cosine {near['cosine']:.5f}, {ratio}; {note}"
 
 
 def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -81,6 +94,22 @@ def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str
     if unstated := [name for name, value in known if value is None]:
         rows.append(("not stated", ", ".join(unstated), "of programming, by the cell's card"))
     return rows + wear
+
+
+def quantization_table(layers: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """What rounding costs each layer; the one that adds the most noise is marked."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("bits", "weights", "inputs", "added", "so far"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    worst = min((own["added_dB"] for own in layers.values() if own["added_dB"] is not None), default=None)
+    for layer, own in layers.items():
+        ratios = ["exact" if own[key] is None else f"{own[key]:.1f}" for key in QUANTIZATION_KEYS]
+        if own["added_dB"] == worst and worst is not None:
+            ratios[2] += " *"
+        table.add_row(Text(layer), f"{own['weight_bits']} × {own['input_bits']}", *ratios)
+    title = "quantization by layer: signal over noise in dB; * adds the most"
+    return Group(Text(title, style="bold"), table)
 
 
 def loss_table(losses: Mapping[str, Mapping[str, float]]) -> RenderableType:

@@ -93,6 +93,7 @@ class TestRoundTrip:
             "inference.crossbar_accuracy",
             "inference.signal_power",
             "inference.error_power",
+            *(f"inference.agreement.crossbar_{kind}" for kind in ("top1", "cosine", "noise")),
         }
 
 

@@ -1,5 +1,6 @@
 """The crossbar core: sliced weights, streamed inputs, conversions, and the digital sums that make products of them."""
 
+import dataclasses
 import math
 from typing import Literal, NamedTuple
 
@@ -82,6 +83,15 @@ class CrossbarCore(AbstractCore):
         from pimsim.chip.checks import check_core  # which knows this class
 
         check_core(self)
+
+    def at(self, bits: tuple[int, int] | None) -> "CrossbarCore":
+        """This core as it works on a matrix of other widths, of weights and inputs: with other slices and reads.
+
+        Raises SpecError where slices or converters are stated for the core's own widths alone.
+        """
+        if bits is None or bits == (self.weight_bits, self.input_bits):
+            return self
+        return dataclasses.replace(self, weight_bits=bits[0], input_bits=bits[1])
 
     @property
     def widths(self) -> tuple[int, ...]:

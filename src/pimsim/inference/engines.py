@@ -42,6 +42,7 @@ def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wan
 
     Raises SpecError where folding is asked for and no proof holds.
     """
+    core = core.at(layer.precision)
     if wanted in ("bit_true", "statistical"):
         return wanted
     if folds_to_one_matrix(core):
@@ -56,6 +57,7 @@ def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wan
 
 def calibrated_ranges(core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None) -> Ranges:
     """The full scale of a layer's converters, from the currents that vectors bring in exact cells if it needs any."""
+    core = core.at(layer.precision)
     if not core.full_scale.needs_samples or x is None:
         return core.ranges(core.cuts(*layer.matrix.shape).rows, layer.signed_input)
     return core.ranges_for(layer.matrix, x, layer.signed_input)
@@ -81,7 +83,7 @@ def play(
     if plan.engine == "folded":
         y = exact_product(x, matrix, signed=layer.signed_input)
         return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
-    run = _statistical if plan.engine == "statistical" else _replicated
+    run, core = _statistical if plan.engine == "statistical" else _replicated, core.at(layer.precision)
     plan, own = plan._replace(key=0), jax.vmap(lambda key: fold(key, plan.key))(keys)
     return _side_by_side(run, leaves_to_arrays(core), core.traits, plan, matrix, x, image, own, layer.signed_input)
 

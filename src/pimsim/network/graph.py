@@ -191,12 +191,19 @@ def _random_layer(layer: AbstractWeightedLayer, read: Shape, key: PRNGKeyArray) 
     return {"weight": weight, "bias": jnp.zeros(shape[-1:], jnp.float32)}
 
 
+def outputs(
+    logits: Callable[[Images], Num[np.ndarray | Array, "_ ..."]], images: Images, batch: int = 250
+) -> Num[np.ndarray, "image value"]:
+    """What the network makes of each image as one row, `batch` images at a time."""
+    parts = [np.asarray(logits(images[i : i + batch])) for i in range(0, len(images), batch)]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts]) if parts else np.zeros((0, 1))
+
+
 def predict(
     logits: Callable[[Images], Num[np.ndarray | Array, "_ class"]], images: Images, batch: int = 250
 ) -> Int[np.ndarray, " image"]:
-    """The class of the largest logit for each image, `batch` images at a time."""
-    parts = [np.asarray(logits(images[i : i + batch])).argmax(axis=-1) for i in range(0, len(images), batch)]
-    return np.concatenate(parts) if parts else np.zeros(0, int)
+    """The class of the largest logit for each image."""
+    return outputs(logits, images, batch).argmax(axis=-1)
 
 
 @jax.jit

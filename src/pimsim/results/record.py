@@ -17,6 +17,7 @@ from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Placement
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.schedule import Timeline
 from pimsim.spec import sources, to_data
@@ -70,6 +71,8 @@ class Result:
 
     specification: Specification
     provenance: Provenance
+    quantization: QuantizationReport | None
+    """What rounding costs each layer; None where no data ran."""
     inference: Inference | None
     """None where no data ran: the cost alone was asked for."""
     placement: Placement

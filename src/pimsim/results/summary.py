@@ -8,6 +8,7 @@ import numpy as np
 from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.results.record import Result
 from pimsim.units import Energy
@@ -24,6 +25,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "network": result.specification.network,
         "dataset": result.specification.dataset,
         **inference_summary(inference),
+        "quantization": quantization_summary(result.quantization),
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
@@ -55,25 +57,41 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
     """What the chip computed; null where no data ran."""
     accuracy = dict.fromkeys(ACCURACY)
     if inference is None:
-        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        nothing = {"engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        return {"engine": None, "accuracy": accuracy, "agreement": None} | nothing
+    if (inference.label >= 0).all():
+        accuracy |= {
+            "float": inference.float_accuracy,
+            "quantized": inference.quantized_accuracy,
+            "crossbar_mean": inference.crossbar_mean,
+            "crossbar_std": inference.crossbar_std,
+            "crossbar_interval": list(inference.crossbar_interval),
+        }
     accuracy |= {
-        "float": inference.float_accuracy,
-        "quantized": inference.quantized_accuracy,
-        "crossbar_mean": inference.crossbar_mean,
-        "crossbar_std": inference.crossbar_std,
-        "crossbar_interval": list(inference.crossbar_interval),
         "trials": len(inference.crossbar_accuracy),
         "samples": len(inference.label),
     }
     return {
         "engine": inference.engine,
         "accuracy": accuracy,
+        "agreement": inference.agreement.summary(),
         "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
         "snr_dB_by_layer": {
             name: float(value) if np.isfinite(value) else None
             for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
         },
         "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
+    }
+
+
+def quantization_summary(losses: QuantizationReport | None) -> dict[str, dict[str, Any]]:
+    """Of each layer its bits, and signal-to-noise ratios in dB, null where nothing is lost; {} where no data ran."""
+    if losses is None:
+        return {}
+    bits = zip(losses.weight_bits.tolist(), losses.input_bits.tolist(), strict=True)
+    return {
+        layer: {"weight_bits": weights, "input_bits": inputs} | {f"{kind}_dB": value for kind, value in ratios.items()}
+        for (layer, ratios), (weights, inputs) in zip(losses.sqnr_db().items(), bits, strict=True)
     }
 
 

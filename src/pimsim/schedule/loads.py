@@ -86,7 +86,8 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     size = placement.block_rows * placement.block_cols
     of_matrix = placement.block_matrix
     whole = np.bincount(of_matrix, size) / count
-    per_vector = np.array([events(op.rows, op.cols, op.cols, bits)["bus_bit"] for op in matrices])
+    own = zip(matrices, placement.input_bits.tolist(), strict=True)
+    per_vector = np.array([events(op.rows, op.cols, op.cols, width)["bus_bit"] for op, width in own])
     passing = (vectors // count)[of_matrix] + (placement.block_replica < (vectors % count)[of_matrix])
     each = placement.arrays_per_block
     total = np.bincount(

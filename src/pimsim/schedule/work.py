@@ -39,14 +39,15 @@ def works_of(
 ) -> list[Work]:
     """The copies and the cycles of each layer. The vectors of a recurrent layer follow one another through the matrix,
     and copies serve other inferences."""
-    latencies = {kind: chip.core.latency(signed=kind) for kind in set(signed.values())}
-    shares, cycle = product_shares(ops, placement), chip.tick
     if chip.steps is not None:
         return stepwise(ops, placement, chip, signed, edges)
+    kinds = {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops if isinstance(op, MatrixOp)}
+    latencies = {(bits, kind): chip.core.at(bits).latency(signed=kind) for bits, kind in set(kinds.values())}
+    shares, cycle = product_shares(ops, placement), chip.tick
     works = []
     for op in ops:
         if isinstance(op, MatrixOp):
-            (depth, interval), copies = latencies[signed[op.layer]], placement.copies(op.layer)
+            (depth, interval), copies = latencies[kinds[op.layer]], placement.copies(op.layer)
             own, rounds = (1, depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
             works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds))
         elif isinstance(op, ProductOp):
@@ -87,6 +88,8 @@ def rewriting(placement: Placement, chip: Chip) -> list[int]:
     """Cycles that writing each round takes; none where arrays are written once, before the first inference."""
     if placement.rounds == 1:
         return [0]
-    cells = [chip.core.cells(int(r), int(c)) for r, c in zip(placement.block_rows, placement.block_cols, strict=True)]
+    cores = [chip.core.at(placement.precision(layer)) for layer in placement.matrix.tolist()]
+    blocks = zip(placement.block_matrix, placement.block_rows, placement.block_cols, strict=True)
+    cells = [cores[matrix].cells(int(rows), int(cols)) for matrix, rows, cols in blocks]
     written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
     return [math.ceil(chip.core.rewriting(count) / chip.tick - ROUNDING) for count in written]

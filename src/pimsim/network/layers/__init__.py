@@ -9,4 +9,4 @@ from pimsim.network.layers.merge import Add, Concat, Multiply
 from pimsim.network.layers.normalize import LayerNorm, LocalResponseNorm
 from pimsim.network.layers.pool import AvgPool, GlobalAvgPool, MaxPool
 from pimsim.network.layers.recurrent import Lstm
-from pimsim.network.layers.shape import Flatten, LastToken
+from pimsim.network.layers.shape import Flatten, LastToken, Tokens

@@ -4,8 +4,8 @@ from math import prod
 
 from jaxtyping import Array, Float
 
-from pimsim.network.layers.base import AbstractVectorLayer, only, only_sequence
-from pimsim.network.ops import Op, Shape, VectorOp, all_of, vector_count
+from pimsim.network.layers.base import AbstractVectorLayer, only, only_image, only_sequence
+from pimsim.network.ops import Op, Shape, VectorOp, all_of, each, vector_count
 
 
 class Flatten(AbstractVectorLayer):
@@ -21,6 +21,22 @@ class Flatten(AbstractVectorLayer):
 
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch value"]:
         return inputs[0].reshape(inputs[0].shape[0], -1)
+
+
+class Tokens(AbstractVectorLayer):
+    """An image as a sequence: a pixel a token, in raster order."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = only_image(self, inputs)
+        return (height * width, channels)
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        tokens, channels = self.shape(*shapes)
+        values = tokens * channels
+        return [VectorOp(name, inputs, "reshape", values, values, tokens, channels, (each(tokens),))]
+
+    def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch token channel"]:
+        return inputs[0].reshape(inputs[0].shape[0], -1, inputs[0].shape[-1])
 
 
 class LastToken(AbstractVectorLayer):
