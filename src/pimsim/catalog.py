@@ -2,7 +2,8 @@
 
 A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
 name that ends in .yaml is a file, looked up beside the file that names it; `data: cells.csv` is a file of measurements,
-looked up likewise, and becomes its columns. Nothing here imports JAX, so that `pimsim list` is instant.
+looked up likewise, and becomes its columns; so is a `network` that is an .onnx file. Nothing here imports JAX, so that
+`pimsim list` is instant.
 """
 
 import ast
@@ -88,6 +89,11 @@ def is_file_name(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
+def is_model(name: str) -> bool:
+    """Whether a network is an ONNX file, not a name of the zoo."""
+    return name.endswith(".onnx")
+
+
 def cards(kind: str) -> dict[str, Path]:
     """The shipped cards of a kind, by name."""
     return {path.stem: path for path in sorted((_card_root() / FOLDERS[kind]).glob("*.yaml"))}
@@ -168,6 +174,8 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
         return _referred(data, kind, beside, trail, where)
     if isinstance(data, str) and kind == "data":
         return _measured(data, beside, where)
+    if isinstance(data, str) and where == "network" and is_model(data) and beside is not None:
+        return os.path.join(beside, data)
     if not isinstance(data, Mapping):
         return data
     inside = f"{where}." if where else ""

@@ -39,6 +39,8 @@ class MatrixOp:
     recurrent: int = 0
     """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
+    passes: int = 1
+    """Of recurrent vectors, the matrices that each passes, one after the other, before the next can start."""
 
     @property
     def macs(self) -> int:
