@@ -2,8 +2,8 @@
 
 A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
 name that ends in .yaml is a file, looked up beside the file that names it; `data: cells.csv` is a file of measurements,
-looked up likewise, and becomes its columns; the `dataset` of an experiment, if it is a file, is looked up likewise.
-Nothing here imports JAX, so that `pimsim list` is instant.
+looked up likewise, and becomes its columns; so are the `dataset` of an experiment, if it is a file, and a `network`
+that is an .onnx file. Nothing here imports JAX, so that `pimsim list` is instant.
 """
 
 import ast
@@ -92,6 +92,11 @@ def is_file_name(name: str) -> bool:
     return name.endswith((".yaml", ".yml"))
 
 
+def is_model(name: str) -> bool:
+    """Whether a network is an ONNX file, not a name of the zoo."""
+    return name.endswith(".onnx")
+
+
 def cards(kind: str) -> dict[str, Path]:
     """The shipped cards of a kind, by name."""
     return {path.stem: path for path in sorted((_card_root() / FOLDERS[kind]).glob("*.yaml"))}
@@ -172,7 +177,7 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
         return _referred(data, kind, beside, trail, where)
     if isinstance(data, str) and kind == "data":
         return _measured(data, beside, where)
-    if isinstance(data, str) and where in FILES and beside is not None and re.search(r"[./\\]", data):
+    if isinstance(data, str) and beside is not None and _is_own_file(data, where):
         return os.path.join(beside, data)  # which keeps a leading ./
     if not isinstance(data, Mapping):
         return data
@@ -189,6 +194,11 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
     if not isinstance(data["base"], str):
         raise SpecError(f"{inside}base", f"expected the name of a card, got {quoted(data['base'])}")
     return _merged(_referred(data["base"], kind, beside, trail, f"{inside}base"), own)
+
+
+def _is_own_file(value: str, where: str) -> bool:
+    """Whether a key of an experiment holds a file or a folder, not a name."""
+    return bool(where in FILES and re.search(r"[./\\]", value)) or (where == "network" and is_model(value))
 
 
 def _referred(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...], where: str) -> dict[str, Any]:

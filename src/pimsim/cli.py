@@ -35,6 +35,8 @@ EXAMPLES = """
 
   pimsim check my-chip.yaml                  every problem in a file
 
+  pimsim check model.onnx                    what goes to crossbars, and what is missing
+
   pimsim compare isaac-ce puma               chips side by side
 
   pimsim validate isaac-ce                   published figures, and ours
@@ -58,6 +60,8 @@ def pimsim() -> None:
     pimsim run isaac-ce --network lenet5 --dataset my-digits/
 
     pimsim run isaac-ce --network vgg-d --trace vgg-d.json
+
+    pimsim run isaac-ce --network model.onnx
     """
 )
 def run(
@@ -66,7 +70,9 @@ def run(
     ],
     network: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Run this network instead; on a chip, for its cost.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Run this network or .onnx file instead; on a chip, for its cost.", show_default=False
+        ),
     ] = None,
     dataset: Annotated[
         str | None, typer.Option(metavar="NAME|PATH", help="Ask it these images instead.", show_default=False)
@@ -149,17 +155,33 @@ def list_(
         console().print(listing_table(title, entries))
 
 
-@app.command(epilog="Example: pimsim check my-chip.yaml my-experiment.yaml")
+@app.command(
+    epilog="""Examples:
+
+    pimsim check my-chip.yaml my-experiment.yaml
+
+    pimsim check model.onnx
+    """
+)
 def check(
     files: Annotated[
-        list[str], typer.Argument(help="Experiments, chips, devices or components, by name or .yaml file.")
+        list[str],
+        typer.Argument(help="Experiments, chips, devices or components, by name or .yaml file, or .onnx files."),
     ],
 ) -> None:
-    """Validate without running: every problem, with its path."""
+    """Validate without running: every problem, with its path; of a model, what its layers become."""
     quiet_jax()
+    from pimsim.catalog import is_model
     from pimsim.show import check_file
+    from pimsim.survey import check_model
 
-    found = {file: check_file(file) for file in files}
+    found = {}
+    for file in files:
+        if is_model(file):
+            table, found[file] = check_model(file)
+            console().print(table)
+        else:
+            found[file] = check_file(file)
     for file, problems in found.items():
         for problem in problems:
             _complain(problem)

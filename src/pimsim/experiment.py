@@ -10,7 +10,7 @@ import equinox as eqx
 
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
-from pimsim.catalog import apply_overrides, is_file_name, load_card, registered
+from pimsim.catalog import apply_overrides, is_file_name, is_model, load_card, registered
 from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
@@ -72,6 +72,7 @@ class Experiment(AbstractSpec):
     """Also of the result file."""
     chip: Chip
     network: str
+    """A name, or an .onnx file."""
     dataset: str = NO_DATA
     """What the network is asked: a name, or a file or folder of one's own, with a dot or a slash in its name; `none`
     asks for the cost alone, of any network."""
@@ -98,7 +99,8 @@ class Experiment(AbstractSpec):
             raise SpecError("name", fact, "At most 60 characters, none of them a slash.")
         for field in ("network", "dataset"):
             name, names = getattr(self, field), registered(f"{field}s")
-            if field == "dataset" and (name == NO_DATA or is_path(name)):
+            own = is_path if field == "dataset" else is_model
+            if own(name) or (field == "dataset" and name == NO_DATA):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
@@ -162,8 +164,9 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
 
 def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
     """A network on a chip, as is usual for the chip; for its cost unless the overrides name a data set."""
-    name = Path(chip).stem if is_file_name(str(chip)) else chip
-    card = {"name": f"{name}-{network}", "chip": str(chip), "network": network}
+    chip_name = Path(chip).stem if is_file_name(str(chip)) else chip
+    network_name = Path(network).stem if is_model(network) else network
+    card = {"name": f"{chip_name}-{network_name}", "chip": str(chip), "network": network}
     try:
         usual = load_card(str(chip), "chip").get("usual", {})
         plan = dict(usual) if isinstance(usual, Mapping) else {}

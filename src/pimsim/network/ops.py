@@ -50,6 +50,8 @@ class MatrixOp:
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
     precision: Precision | None = None
     """Where it differs from that of the core."""
+    passes: int = 1
+    """Of recurrent vectors, the matrices that each passes, one after the other, before the next can start."""
 
     @property
     def macs(self) -> int:

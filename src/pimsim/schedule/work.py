@@ -48,7 +48,7 @@ def works_of(
     for op in ops:
         if isinstance(op, MatrixOp):
             (depth, interval), copies = latencies[kinds[op.layer]], placement.copies(op.layer)
-            own, rounds = (1, depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
+            own, rounds = (1, op.passes * depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
             works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds))
         elif isinstance(op, ProductOp):
             pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)

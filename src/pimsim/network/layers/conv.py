@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Num
 
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer, only_image
-from pimsim.network.layers.window import Pair, Window, check_sizes, check_window, pair
+from pimsim.network.layers.window import Padding, Pair, Window, check_sizes, check_window, padding_of, pair
 from pimsim.network.ops import MatrixOp, Op, Shape
 
 
@@ -24,7 +24,7 @@ class Conv2d(AbstractMatrixLayer):
     """Output channels."""
     kernel: Pair = eqx.field(converter=pair, static=True)
     stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
-    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
     groups: int = eqx.field(default=1, static=True)
     dilation: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
 
@@ -65,7 +65,7 @@ class Conv2d(AbstractMatrixLayer):
             x,
             weight,
             self.stride,
-            [(p, p) for p in self.padding],
+            self.window.sides,
             rhs_dilation=self.dilation,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
             feature_group_count=self.groups,
@@ -99,7 +99,7 @@ class LocallyConnected(AbstractWeightedLayer):
     """Output channels."""
     kernel: Pair = eqx.field(converter=pair, static=True)
     stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
-    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
 
     def __check_init__(self):
         check_sizes("channels", (self.channels,), 1)

@@ -8,9 +8,11 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from pimsim.catalog import is_model
 from pimsim.errors import CardNotFound, NetworkError, nearest
 from pimsim.network.graph import Network, Weights, build_network
 from pimsim.network.layers import Relu
+from pimsim.network.onnx.read import read_model
 from pimsim.network.ops import Shape
 from pimsim.network.zoo.branched import densenet, googlenet, mobilenet_v1, mobilenet_v2, resnet, squeezenet
 from pimsim.network.zoo.digits import mobilenet_digits, resnet8, vit_digits
@@ -105,14 +107,21 @@ ZOO = {
 
 
 def load_topology(name: str) -> Network:
-    """The network of this name, without weights; CardNotFound names the nearest where there is none."""
+    """The network of this name or in this .onnx file, without weights.
+
+    CardNotFound names the nearest where there is none.
+    """
+    if is_model(name):
+        return read_model(name).network
     if name not in ZOO:
         raise CardNotFound(name, "no network has this name", nearest(name, ZOO))
     return build_network(name, ZOO[name].input_shape, list(ZOO[name].layers()))
 
 
 def load_network(name: str) -> Network:
-    """The network of this name with its trained weights; NetworkError where it has none."""
+    """The network of this name or in this .onnx file, with its trained weights; NetworkError where it has none."""
+    if is_model(name):
+        return read_model(name).with_weights()
     topology = load_topology(name)
     path = WEIGHTS / f"{name}.npz"
     if not path.is_file():
