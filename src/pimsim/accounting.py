@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from pimsim.chip import Chip, Line, Share, StoreAndForward
+from pimsim.chip.reads import FULL_READ, ROW_TOGGLE
 from pimsim.errors import SpecError
+from pimsim.inference import Activity
 from pimsim.mapping import Placement, product
 from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
 from pimsim.schedule import Edge, Timeline, shares_of
@@ -80,13 +82,16 @@ def account(
     timeline: Timeline,
     signed: Mapping[str, bool],
     charging: Charging,
+    activity: Activity | None = None,
 ) -> CostReport:
-    """Multiply what happens by what it costs.
+    """Multiply what happens by what it costs; what depends on data is that of `activity`, or nominal without it.
 
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
     bill = chip.bill()
     events = events_by_layer(ops, placement, chip, edges, signed)
+    if activity is not None:
+        events = [observed(op.layer, counts, activity) for op, counts in zip(ops, events, strict=True)]
     known = {line.event for line in bill} - {""}
     if unpaid := set().union(*events) - known:
         fact = f"no component is charged for {', '.join(sorted(unpaid))}"
@@ -216,6 +221,15 @@ def _in_steps(chip: Chip, steps: StoreAndForward, op: Op, share: Share) -> dict[
         return {}
     acts = chip.tile.vector_events(op.kind, op.values, op.operands)
     return buffers | {event: count / op.vectors for event, count in acts.items()}
+
+
+def observed(layer: str, events: Mapping[str, float], activity: Activity) -> dict[str, float]:
+    """The events of a layer, with those that depend on data as they happened."""
+    if layer not in (names := activity.matrix.tolist()):
+        return dict(events)
+    own = names.index(layer)
+    found = {FULL_READ: activity.full_reads[own].sum(), ROW_TOGGLE: activity.driven_rows[own].sum()}
+    return {name: float(found.get(name, count)) for name, count in events.items()}
 
 
 def _array_events(

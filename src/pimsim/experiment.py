@@ -15,6 +15,7 @@ from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
+from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
 from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, place
 from pimsim.network.datafiles import is_path
@@ -87,6 +88,9 @@ class Experiment(AbstractSpec):
     engine: Engine = "auto"
     """bit_true plays every conversion; folded asks for a proof that none matters; statistical draws their error; auto
     folds where the proof holds and plays the rest."""
+    activity: Kind = "moments"
+    """What energies that depend on data are taken from: moments of a sample of the vectors, or exact sums over all of
+    them, for which every conversion that is played is counted by its code, too."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
     quantization: Scheme = eqx.field(default_factory=Scheme)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)

@@ -17,6 +17,7 @@ from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.sqnr import report
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
+from pimsim.reads import report_reads
 from pimsim.results import Result, Stages, record_provenance, record_specification
 from pimsim.schedule import Timeline, schedule, traffic
 
@@ -51,7 +52,9 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
-    cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
+    activity = inference.activity if inference else None
+    cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging, activity)
+    reads = report_reads(ops, placement, chip, signed, activity)
     programming = charge_programming(
         chip.core.device, placement, inference.arrays if inference else unseen_arrays(chip.core, placement)
     )
@@ -64,6 +67,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         placement=placement,
         timeline=timeline,
         cost=cost,
+        reads=reads,
         programming=programming,
         peak=chip.peak(),
         stages=clock.stages(),
@@ -103,7 +107,7 @@ def _infer(
     return infer(
         quantized, placement, experiment.chip.core, data.test_images, data.test_labels,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
-        calibration=data.train_images, progress=progress,
+        activity=experiment.activity, calibration=data.train_images, progress=progress,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}; tiles on, {on}"),
         ("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"),
     ]  # fmt: skip
+    rows += read_rows(summary["activity"])
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
     rows.append(("replication", copies or "none", ""))
     rows += programming_rows(summary["programming"])
@@ -69,6 +70,26 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
 def _agreement_row(side: str, near: Mapping[str, float | None], note: str) -> tuple[str, str, str]:
     ratio = "no error" if near["sqnr_dB"] is None else f"SQNR {near['sqnr_dB']:.1f} dB"
     return f"same class, {side}", f"{near['top1']:.2%}", f"cosine {near['cosine']:.5f}, {ratio}; {note}"
+
+
+KINDS = {
+    "nominal": "nominal: digits and levels as frequent as each other",
+    "moments": "of a sample of the data",
+    "exact": "of all data",
+}
+"""What the energy of cells is from."""
+
+
+def read_rows(activity: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What the cells take, where it is known how they are read, and how far off the estimate of others would be."""
+    if activity["cell_energy_J"] is None:
+        return []
+    charged = "" if activity["charged"] else "; not charged"
+    rows = [("cells, V² G t", format_quantity(activity["cell_energy_J"], "J"), KINDS[activity["kind"]] + charged)]
+    gap = activity["gap"]
+    if gap["independent"] is not None:
+        rows.append(("", f"{gap['independent']:+.1%}", f"by layer means; {gap['first_moment']:+.1%} by first moments"))
+    return rows
 
 
 def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:

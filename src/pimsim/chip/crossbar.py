@@ -16,7 +16,8 @@ from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
 from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
-from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
+from pimsim.chip.reads import array_line, nominal, row_event
+from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, ReadPulse, Wires
 from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError
 from pimsim.numerics import leaves_to_arrays
@@ -49,7 +50,7 @@ class CrossbarCore(AbstractCore):
     """Cycles a vector spends outside the array: buffer read, conversion, shift-and-add, activation, write."""
     columns_per_adc: int
     array: AbstractUnit
-    """One array; its event is one cell read."""
+    """One array; its event is one cell read, if it has an energy of its own."""
     dac: Dac
     adc: AbstractAdc
     sample_hold: AbstractUnit
@@ -72,6 +73,9 @@ class CrossbarCore(AbstractCore):
     """What driving a row costs beyond `dac`, if it counts: the charge of its wire and gates."""
     bit_line: AbstractUnit | None = None
     """What each sampled column costs, if it counts: the charge of its wire and drains."""
+    read_pulse: ReadPulse | None = None
+    """What the largest input is read with, if it is known: what cells conduct is then stated in joules, and charged for
+    where `array` is a BareArray."""
     wires: Wires | None = None
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
     mitigation: Mitigation | None = None
@@ -249,7 +253,7 @@ class CrossbarCore(AbstractCore):
             driven = drives * (self.conversion_planes if self.layout.slices_apart else 1)
             factors = {"row_drive": driven, "input_bit_read": driven, "cell_read": cells}
             happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
-        return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
+        return nominal(self, happens) | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
@@ -272,9 +276,9 @@ class CrossbarCore(AbstractCore):
         adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
         lines = [
             charge("adc", "conversion", adcs, self.adc),
-            charge("dac", "row_drive", self.arrays * self.rows, self.dac),
+            charge("dac", row_event(self.dac), self.arrays * self.rows, self.dac),
             charge("sample_hold", "sample", self.arrays * self.columns, self.sample_hold),
-            charge("array", "cell_read", self.arrays, self.array),
+            array_line(self),
             charge("shift_add", "shift_add", self.shift_add.number, self.shift_add),
             charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
             charge("output_register", "result_update", self.output_register.number, self.output_register),
@@ -282,7 +286,7 @@ class CrossbarCore(AbstractCore):
         if (energy := pulse_of(self.device).energy) is not None:
             lines.append(Line("cell_write", "cell_write", self.arrays, Cost(energy=energy)))
         if self.word_line is not None:
-            lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
+            lines.append(charge("word_line", row_event(self.word_line), self.arrays * self.rows, self.word_line))
         if self.bit_line is not None:
             lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
         if self.mitigation is not None:

@@ -2,6 +2,7 @@
 
 from pimsim.circuits.adc import AbstractAdc, FlashAdc, IdealAdc, ImperfectAdc, IntegrateFireAdc, RampAdc, SarAdc
 from pimsim.circuits.adc_laws import ClosedFormAdc, LinearAdc, SurveyAdc
+from pimsim.circuits.array import BareArray, ReadPulse
 from pimsim.circuits.base import AbstractCircuit, AbstractUnit, Circuit, Control, Cost, SharedUnit
 from pimsim.circuits.dac import Dac
 from pimsim.circuits.digital import AdderTree

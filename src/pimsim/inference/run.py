@@ -16,8 +16,10 @@ from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore
 from pimsim.chip.tally import Tally
+from pimsim.inference.activity import Activity, describe_activity
 from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
 from pimsim.inference.arrays import Arrays, describe_arrays
+from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
 from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, outputs
@@ -30,9 +32,6 @@ BATCH = 250
 SIDE_BY_SIDE = 2
 """Trials whose first layers share a product: a wider one is no faster."""
 SAMPLE_IMAGES = 32
-SAMPLE_VECTORS = 512
-"""Vectors of a layer on which full scales are calibrated, the statistical engine is measured and, for each batch, the
-error of the products is taken."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, of): told after each step of something long."""
@@ -65,6 +64,7 @@ class Inference:
     """By how much the statistical engine's rms error differs from the bit-true one's on a sample, relative; 0 for
     layers that it did not compute."""
     arrays: Arrays
+    activity: Activity
 
     @property
     def engine(self) -> str:
@@ -106,17 +106,19 @@ def infer(
     trials: int,
     key: PRNGKeyArray,
     engine: Engine = "auto",
+    activity: Kind = "moments",
     calibration: Float[np.ndarray, "image ..."] | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
-    `calibration` images set the full scale of converters that are calibrated. Cells that hit their targets, read
-    without noise by exact converters, make every trial the same: one is computed and stands for all.
+    `calibration` images set the full scale of converters that are calibrated; `activity` says which vectors the energy
+    of reading is taken from. Cells that hit their targets, read without noise by exact converters, make every trial the
+    same: one is computed and stands for all.
     """
     batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
-    plans = plan_layers(quantized, placement, core, engine, calibration)
+    plans = plan_layers(quantized, placement, core, engine, calibration, activity)
     distinct = trials if core.is_random else 1
     wanted = outputs(quantized.network.forward, images, batch)
     integer = outputs(lambda x: reference(quantized, x), images, batch)
@@ -125,7 +127,7 @@ def infer(
     def run(first: int) -> ProgrammedChips:
         nonlocal done
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(distinct, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE))
+        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE), activity)
         for start in range(0, len(images), batch):
             for _ in chips.classify(images[start : start + batch], wanted[start : start + batch], start):
                 with lock:
@@ -157,11 +159,17 @@ def infer(
         error_power=error,
         statistical_deviation=np.array(deviation),
         arrays=describe_arrays(core, placement, [chip.tallies for chip in chips], trials),
+        activity=describe_activity(core, quantized, plans, [chip.sums for chip in chips], activity),
     )
 
 
 def plan_layers(
-    quantized: QuantizedNetwork, placement: Placement, core: CrossbarCore, engine: Engine, calibration: Images | None
+    quantized: QuantizedNetwork,
+    placement: Placement,
+    core: CrossbarCore,
+    engine: Engine,
+    calibration: Images | None,
+    activity: Kind = "moments",
 ) -> dict[str, LayerPlan]:
     """How each layer's products are computed: its full scale, its engine, and the copies that differ."""
     seen = {}
@@ -174,7 +182,8 @@ def plan_layers(
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
         mask = jnp.asarray(occupied_mask(placement, core.at(layer.precision), name, layer.matrix.shape))
         sample = seen[name] if chosen == "statistical" else None
-        plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample)
+        counts = activity == "exact" and chosen == "bit_true" and core.adc.quantizes
+        plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample, counts)
     return plans
 
 
@@ -200,6 +209,7 @@ class _Chip:
         self.nearness: list[np.ndarray] = []
         self.powers = {name: np.zeros(3) for name in names}
         self.tallies = {name: Tally() for name in names}
+        self.sums: dict[str, Sums] = {}
 
     def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
         """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
@@ -212,9 +222,10 @@ class ProgrammedChips:
 
     def __init__(
         self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], keys: Key[Array, " chip"],
-        count: int,
+        count: int, activity: Kind,
     ):  # fmt: skip
         self.quantized, self.core, self.plans, self.keys = quantized, core, plans, keys
+        self.activity: Kind = activity
         self.chips = [_Chip(plans) for _ in range(count)]
 
     def classify(self, images: Images, wanted: Num[np.ndarray, "image value"], first: int) -> Iterator[None]:
@@ -239,6 +250,8 @@ class ProgrammedChips:
             opening[layer] = played
         chip = self.chips[trial]
         y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
+        seen = watch(self.core, self.plans[layer], self.quantized.layers[layer], x, chip.tallies[layer], self.activity)
+        chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
         self._compare(chip, layer, x, y)
         return y
 

@@ -19,6 +19,7 @@ from pimsim.inference import Inference
 from pimsim.mapping import Placement
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
+from pimsim.reads import ReadReport
 from pimsim.schedule import Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
@@ -78,6 +79,7 @@ class Result:
     placement: Placement
     timeline: Timeline
     cost: CostReport
+    reads: ReadReport
     programming: ProgrammingReport
     peak: Peak
     stages: Stages

@@ -10,6 +10,7 @@ from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
+from pimsim.reads import ReadReport
 from pimsim.results.record import Result
 from pimsim.units import Energy
 
@@ -48,6 +49,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "events": cost.events(),
         "peak": peak_summary(result.peak),
         "programming": programming_summary(result.programming, cost.total_energy),
+        "activity": reads_summary(result.reads),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
     }
@@ -109,6 +111,20 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
     }
     stated = {key: None if math.isnan(value) else value for key, value in figures.items()}
     return {"cells": report.total_cells, "parallel": report.parallel} | stated
+
+
+def reads_summary(report: ReadReport) -> dict[str, Any]:
+    """What the cells take while they are read; null is what needs a pulse or data that there is none of."""
+    gaps, energy = report.gaps(), dict(zip(report.matrix.tolist(), report.energy.tolist(), strict=True))
+    stated = not math.isnan(report.full_read_energy)
+    return {
+        "kind": report.kind,
+        "charged": report.charged,
+        "full_reads": float(report.full_reads.sum()),
+        "cell_energy_J": report.total_energy if stated else None,
+        "cell_energy_by_layer_J": energy if stated else {},
+        "gap": {name: None if math.isnan(gap) else gap for name, gap in gaps.items()},
+    }
 
 
 def chip_summary(chip: AbstractChip) -> dict[str, Any]:
