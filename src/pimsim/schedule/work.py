@@ -80,7 +80,8 @@ def stepwise(
         else:
             time = steps.sum_time(share, core, results)
         cycles = math.ceil(time / chip.tick - ROUNDING)
-        works.append(Work(op, copies, cycles, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
+        interval = cycles * (op.passes if isinstance(op, MatrixOp) else 1)
+        works.append(Work(op, copies, interval, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
     return works
 
 

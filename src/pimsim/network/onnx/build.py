@@ -8,8 +8,8 @@ from math import prod
 import numpy as np
 
 from pimsim.network.graph import IMAGE, Node
-from pimsim.network.layers import AbstractLayer, AbstractWeightedLayer, Affine, Rearrange
-from pimsim.network.layers.rearrange import AbstractStep, Reshape, Transpose
+from pimsim.network.layers import AbstractLayer, AbstractMatrixLayer, Affine, Rearrange
+from pimsim.network.layers.rearrange import AbstractStep, Reshape, Tile, Transpose
 from pimsim.network.onnx.layout import (
     Groups,
     Tensor,
@@ -131,8 +131,6 @@ class Builder:
             if tensor.shape[axis] == 1 < shape[axis] and any(tensor.shape[other] > 1 for other in group)
         ]
         if mixed:
-            from pimsim.network.layers.rearrange import Tile
-
             full = tuple(shape[axis] if axis in mixed else size for axis, size in enumerate(tensor.shape))
             tensor = self.along(f"{name}/repeat", tensor, [Tile(axis, shape[axis]) for axis in mixed], full)
         while len(groups) > 1 and all(tensor.shape[axis] == 1 for axis in groups[0]):
@@ -172,12 +170,7 @@ class Builder:
             return False
         arrays, one_each = self.arrays[source], [a for a in (gain, offset) if a is not None]
         per_channel = all(a.ndim <= 1 and a.size in (1, own[-1]) for a in one_each)
-        if (
-            isinstance(node.layer, AbstractWeightedLayer)
-            and "bias" in arrays
-            and per_channel
-            and not _is_recurrent(node)
-        ):
+        if isinstance(node.layer, AbstractMatrixLayer) and per_channel:
             factor = np.broadcast_to(1.0 if gain is None else gain, arrays["bias"].shape)
             arrays["weight"] = arrays["weight"] if gain is None else arrays["weight"] * factor
             arrays["bias"] = arrays["bias"] * factor + (0.0 if offset is None else offset)
@@ -192,9 +185,3 @@ class Builder:
             self.nodes[source] = replace(node, layer=Affine(**{key: a.shape for key, a in merged.items()}))
             return True
         return False
-
-
-def _is_recurrent(node: Node) -> bool:
-    from pimsim.network.layers import Gru, Lstm
-
-    return isinstance(node.layer, Lstm | Gru)
