@@ -16,7 +16,7 @@ from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, schedule, traffic
+from pimsim.schedule import Timeline, replay, schedule, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -48,6 +48,10 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
+    replayed = None
+    if experiment.schedule.replay:
+        replayed = replay(ops, placement, chip, edges, signed, experiment.schedule, timeline, progress)
+        clock.lap("replay")
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
     programming = charge_programming(
         chip.core.device, placement, inference.arrays if inference else unseen_arrays(chip.core, placement)
@@ -59,6 +63,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         inference=inference,
         placement=placement,
         timeline=timeline,
+        replay=replayed,
         cost=cost,
         programming=programming,
         peak=chip.peak(),

@@ -18,7 +18,7 @@ from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Placement
 from pimsim.programming import ProgrammingReport
-from pimsim.schedule import Timeline
+from pimsim.schedule import Replay, Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
 
@@ -74,6 +74,8 @@ class Result:
     """None where no data ran: the cost alone was asked for."""
     placement: Placement
     timeline: Timeline
+    replay: Replay | None
+    """None where none was asked for."""
     cost: CostReport
     programming: ProgrammingReport
     peak: Peak

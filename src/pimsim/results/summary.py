@@ -10,6 +10,7 @@ from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.programming import ProgrammingReport
 from pimsim.results.record import Result
+from pimsim.schedule import Replay
 from pimsim.units import Energy
 
 ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_interval", "trials", "samples")
@@ -30,6 +31,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "bottleneck": timeline.bottleneck,
         "schedule": timeline.kind,
         "shared_s": dict(zip(timeline.resource.tolist(), timeline.occupied.tolist(), strict=True)),
+        "replay": replay_summary(result.replay),
         "busiest": dict(zip(timeline.resource.tolist(), timeline.busiest.tolist(), strict=True)),
         "energy_J": cost.total_energy,
         "power_W": cost.power,
@@ -75,6 +77,15 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
         },
         "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
     }
+
+
+def replay_summary(replay: Replay | None) -> dict[str, Any] | None:
+    """What became of the images that were replayed, beside what the schedule says; null where none were."""
+    if replay is None:
+        return None
+    figures = ("latency", "interval", "latency_difference", "interval_difference")
+    seconds = {f"{figure}_s": getattr(replay, figure) for figure in figures}
+    return {"images": len(replay.left), **seconds, "bottleneck": replay.bottleneck}
 
 
 def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> dict[str, Any]:
