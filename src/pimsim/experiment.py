@@ -17,7 +17,7 @@ from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, place
+from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, Windows, place
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
@@ -60,6 +60,7 @@ class MappingPlan(AbstractSpec):
     """What the copies may take, instead of the chips that one copy of each matrix needs."""
     overflow: Overflow = "spread"
     tiles: Tiles = "shared"
+    windows: Windows = "single"
 
     def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
         """The matrices of a network in the arrays of a chip, as planned."""

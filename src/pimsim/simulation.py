@@ -1,6 +1,7 @@
 """The flow, one stage a statement: network → quantized → placed → inferred and scheduled → accounted → result."""
 
 import time
+from collections.abc import Callable
 from math import prod
 
 import jax
@@ -9,7 +10,7 @@ from pimsim.accounting import CostReport, account
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement
+from pimsim.mapping import Placement, apply_windows
 from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
@@ -31,7 +32,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     chip, clock = experiment.chip, _Clock()
     quantized = data = inference = losses = None
     if experiment.has_data:
-        network = load_network(experiment.network)
+        network = _network(experiment, load_network)
         ops, data = experiment.ops(network), experiment.load_data(network)
         clock.lap("load")
         quantized = _quantize(experiment, network, data)
@@ -39,7 +40,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
     else:
-        network = load_topology(experiment.network)
+        network = _network(experiment, load_topology)
         ops = experiment.ops(network)
         signed = network.signed_inputs()
         clock.lap("load")
@@ -81,12 +82,17 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
 
 def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
-    network, chip = load_topology(experiment.network), experiment.chip
+    network, chip = _network(experiment, load_topology), experiment.chip
     ops, signed = network.ops(), network.signed_inputs()
     placement = experiment.mapping.place(ops, chip)
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
+
+
+def _network(experiment: Experiment, load: Callable[[str], Network]) -> Network:
+    """The network, with its convolutions as they are mapped."""
+    return apply_windows(load(experiment.network), experiment.mapping.windows, experiment.chip.core)
 
 
 def _quantize(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:

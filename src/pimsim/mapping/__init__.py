@@ -2,6 +2,7 @@
 
 from pimsim.mapping.budget import Budget, Overflow
 from pimsim.mapping.location import locations, product, product_shares
+from pimsim.mapping.overlap import Windows, apply_windows
 from pimsim.mapping.placement import Placement, occupied, place
 from pimsim.mapping.replication import Replicate, balance
 from pimsim.mapping.tiles import Tiles, is_pool

@@ -25,6 +25,15 @@ class Precision(NamedTuple):
     inputs: int
 
 
+class Useful(NamedTuple):
+    """What of a matrix is not zero by construction."""
+
+    macs: int
+    """Multiplications per inference."""
+    weights: int
+    """Stored values."""
+
+
 @dataclass(frozen=True, eq=False)
 class MatrixOp:
     """An integer matrix, or several of one shape, and how many vectors pass through per inference."""
@@ -55,15 +64,21 @@ class MatrixOp:
     """Where it differs from that of the core."""
     passes: int = 1
     """Of recurrent vectors, the matrices that each passes, one after the other, before the next can start."""
+    useful: Useful | None = None
+    """Where more of the matrix is zero by construction than what lies between its groups."""
 
     @property
     def macs(self) -> int:
         """Useful multiplications per inference: the zeros between the blocks of a grouped matrix do not count."""
+        if self.useful is not None:
+            return self.useful.macs
         return self.vectors * self.rows * self.cols // self.groups
 
     @property
     def weights(self) -> int:
         """Stored values that are not zero by construction."""
+        if self.useful is not None:
+            return self.useful.weights
         return self.matrices * self.rows * self.cols // self.groups
 
     @property

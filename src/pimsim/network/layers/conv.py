@@ -1,5 +1,8 @@
 """Convolution over images: by one matrix for all places, or by one for each."""
 
+from dataclasses import dataclass
+from math import prod
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -10,7 +13,18 @@ from jaxtyping import Array, Float, Num
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer, only_image
 from pimsim.network.layers.window import Padding, Pair, Window, check_sizes, check_window, padding_of, pair
-from pimsim.network.ops import MatrixOp, Op, Shape
+from pimsim.network.ops import MatrixOp, Op, Shape, Useful
+
+
+@dataclass(frozen=True)
+class Shifted:
+    """What a convolution is made of whose kernel holds shifted copies of a smaller one, each for a place of its own."""
+
+    kernel: Pair
+    copies: Pair
+    """Along the height and the width."""
+    places: Pair
+    """Of the smaller kernel; copies beyond them compute what nobody reads."""
 
 
 class Conv2d(AbstractMatrixLayer):
@@ -27,6 +41,8 @@ class Conv2d(AbstractMatrixLayer):
     padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
     groups: int = eqx.field(default=1, static=True)
     dilation: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
+    shifted: Shifted | None = eqx.field(default=None, static=True)
+    """What the kernel is made of, if of shifted copies of a smaller one."""
 
     def __check_init__(self):
         check_sizes("channels", (self.channels,), 1)
@@ -54,7 +70,19 @@ class Conv2d(AbstractMatrixLayer):
         need, first = (self.window.need(shapes[0]),), (self.window.first(shapes[0]),)
         vectors, taps = height * width, self.kernel[0] * self.kernel[1]
         fresh = self.kernel[0] * min(self.stride[1], self.kernel[1]) * shapes[0][2]
-        return [MatrixOp(name, inputs, rows, channels, vectors, self.groups, need, taps=taps, fresh=fresh, first=first)]
+        return [
+            MatrixOp(
+                name, inputs, rows, channels, vectors, self.groups, need,
+                taps=taps, fresh=fresh, first=first, useful=self._useful(shapes[0]),
+            )
+        ]  # fmt: skip
+
+    def _useful(self, image: Shape) -> Useful | None:
+        """What of a kernel of shifted copies is not zero by construction."""
+        if self.shifted is None:
+            return None
+        weights = prod(self.shifted.kernel) * image[2] // self.groups * self.channels
+        return Useful(weights // prod(self.shifted.copies) * prod(self.shifted.places), weights)
 
     def forward(
         self,
