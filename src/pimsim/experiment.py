@@ -10,12 +10,12 @@ import equinox as eqx
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import apply_overrides, is_file_name, load_card, registered
-from pimsim.chip import AbstractChip, Chip
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, place
+from pimsim.mapping import Budget, Distribution, Overflow, Placement, Replicate, Tiles, distribute, place
 from pimsim.network.datasets import Dataset
 from pimsim.network.ops import Op
 from pimsim.schedule import SchedulePlan
@@ -53,13 +53,17 @@ class MappingPlan(AbstractSpec):
         """The matrices of a network in the arrays of a chip, as planned."""
         return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow, tiles=self.tiles)
 
+    def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
+        """The same in the memories of machines."""
+        return distribute(ops, machine, self.replicate, budget=self.budget, overflow=self.overflow)
+
 
 class Experiment(AbstractSpec):
     """Everything one run depends on."""
 
     name: str
     """Also of the result file."""
-    chip: Chip
+    chip: AbstractChip
     network: str
     dataset: str = NO_DATA
     """What the network is asked; `none` asks for the cost alone, of any network."""
@@ -86,7 +90,10 @@ class Experiment(AbstractSpec):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
-        if self.has_data and self.chip.core.layout is not None:
+        if self.has_data and not isinstance(self.chip, Chip):
+            fact = f"{self.chip.name} has no arrays, so what it computes is not simulated"
+            raise SpecError("dataset", fact, f"Ask for its cost alone: dataset: {NO_DATA}.")
+        if self.has_data and isinstance(self.chip, Chip) and self.chip.core.layout is not None:
             fact = f"{self.chip.name} reads arrays in turns (core.layout), which no engine plays"
             raise SpecError("dataset", fact, "Ask for the cost alone: dataset: none")
         require("samples", self.samples, 1)
@@ -130,13 +137,14 @@ def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any]
         raise error.within(f"{network} on {chip}", ": ") from None
 
 
-def on_chip(chip: Chip, network: str) -> Experiment:
+def on_chip(chip: AbstractChip, network: str) -> Experiment:
     """The same of a chip that has no card."""
     plans = {"mapping": MappingPlan, "schedule": SchedulePlan, "charging": Charging}
-    for field in chip.usual:
+    stated = chip.usual if isinstance(chip, Chip) else {}
+    for field in stated:
         if field not in plans:
             raise SpecError(f"usual.{field}", "is no plan of an experiment", nearest(field, plans))
-    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items()}
+    usual = {field: from_data(plan, plans[field]) for field, plan in stated.items()}
     return Experiment(name=f"{chip.name}-{network}", chip=chip, network=network, **usual)
 
 

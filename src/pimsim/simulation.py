@@ -5,18 +5,19 @@ from math import prod
 
 import jax
 
-from pimsim.accounting import CostReport, account
+from pimsim.accounting import CostReport, account, account_streamed
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement
+from pimsim.mapping import Placement, streaming_of
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
 from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, schedule, traffic
+from pimsim.schedule import Timeline, schedule, stream_weights, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -26,12 +27,14 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     asks for what cannot be.
     """
     chip, clock = experiment.chip, _Clock()
+    if not isinstance(chip, Chip):
+        return _streamed(experiment, chip, clock)
     quantized = data = inference = None
     if experiment.has_data:
         network, data = load_network(experiment.network), load_dataset(experiment.dataset)
         experiment.require_images(data)
         clock.lap("load")
-        quantized = _quantize(experiment, network, data)
+        quantized = _quantize(experiment, chip, network, data)
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
     else:
@@ -43,7 +46,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     placement = experiment.mapping.place(ops, chip)
     clock.lap("place")
     if quantized and data:
-        inference = _infer(experiment, quantized, placement, data, progress)
+        inference = _infer(experiment, chip, quantized, placement, data, progress)
         clock.lap("infer")
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
@@ -58,6 +61,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         provenance=record_provenance(),
         inference=inference,
         placement=placement,
+        distribution=None,
         timeline=timeline,
         cost=cost,
         programming=programming,
@@ -70,14 +74,45 @@ def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
     network, chip = load_topology(experiment.network), experiment.chip
     ops, signed = network.ops(), network.signed_inputs()
+    if isinstance(chip, Machine):
+        distribution = experiment.mapping.distribute(ops, chip)
+        timeline = stream_weights(ops, distribution, chip)
+        return timeline, account_streamed(ops, distribution, chip, timeline, experiment.charging)
+    assert isinstance(chip, Chip)
     placement = experiment.mapping.place(ops, chip)
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
 
 
-def _quantize(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:
-    core, calibration = experiment.chip.core, experiment.calibration
+def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Result:
+    """What an inference costs on machines whose weights stream from memory to multipliers."""
+    assert isinstance(chip, Machine)
+    streaming_of(chip)
+    ops = load_topology(experiment.network).ops()
+    clock.lap("load")
+    distribution = experiment.mapping.distribute(ops, chip)
+    clock.lap("place")
+    timeline = stream_weights(ops, distribution, chip)
+    clock.lap("schedule")
+    cost = account_streamed(ops, distribution, chip, timeline, experiment.charging)
+    clock.lap("account")
+    return Result(
+        specification=record_specification(experiment),
+        provenance=record_provenance(),
+        inference=None,
+        placement=None,
+        distribution=distribution,
+        timeline=timeline,
+        cost=cost,
+        programming=None,
+        peak=chip.peak(),
+        stages=clock.stages(),
+    )
+
+
+def _quantize(experiment: Experiment, chip: Chip, network: Network, data: Dataset) -> QuantizedNetwork:
+    core, calibration = chip.core, experiment.calibration
     try:
         return quantize(
             network,
@@ -91,11 +126,16 @@ def _quantize(experiment: Experiment, network: Network, data: Dataset) -> Quanti
 
 
 def _infer(
-    experiment: Experiment, quantized: QuantizedNetwork, placement: Placement, data: Dataset, progress: Progress
+    experiment: Experiment,
+    chip: Chip,
+    quantized: QuantizedNetwork,
+    placement: Placement,
+    data: Dataset,
+    progress: Progress,
 ) -> Inference:
     images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
     return infer(
-        quantized, placement, experiment.chip.core, images, labels,
+        quantized, placement, chip.core, images, labels,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
         calibration=data.train_images[: experiment.calibration.images], progress=progress,
     )  # fmt: skip

@@ -12,73 +12,17 @@ from typing import Any, Literal
 
 import equinox as eqx
 
-from pimsim.accounting import CostReport
 from pimsim.cardfile import read_yaml
 from pimsim.catalog import published
-from pimsim.chip import AbstractChip, Chip, Machine
-from pimsim.chip.chip import area_by_component, power_by_component
+from pimsim.chip import AbstractChip
 from pimsim.errors import CardNotFound, PimsimError, SpecError, nearest, quoted
 from pimsim.experiment import load_any_chip, on_chip
-from pimsim.schedule import Timeline
+from pimsim.quantities import Run, measure, measure_run, quantity_of, unit_of
 from pimsim.simulation import cost_of
 from pimsim.spec import AbstractSpec, from_data
 
 Kind = Literal["recomputed", "fitted", "reported"]
 Confidence = Literal["high", "medium", "low"]
-Measure = Callable[[Any], float]
-UNITS = {
-    "1": (1.0, "1"), "W": (1.0, "W"), "mW": (1e-3, "W"), "mm2": (1e-6, "m2"), "um2": (1e-12, "m2"), "ns": (1e-9, "s"),
-    "us": (1e-6, "s"), "uJ": (1e-6, "J"), "nJ": (1e-9, "J"), "pJ": (1e-12, "J"), "fJ": (1e-15, "J"),
-    "MiB": (2.0**20, "B"), "GOPS": (1e9, "op/s"), "TOPS": (1e12, "op/s"), "GOPS/W": (1e9, "op/s/W"),
-    "TOPS/W": (1e12, "op/s/W"),
-    "GOPS/mm2": (1e15, "op/s/m2"), "TOPS/mm2": (1e18, "op/s/m2"), "MiB/mm2": (2.0**20 * 1e6, "B/m2"),
-}  # fmt: skip
-"""As papers write them: what one is in SI, and the SI unit."""
-
-ANY: dict[str, tuple[str, Measure]] = {
-    "power": ("W", lambda chip: chip.power()),
-    "area": ("m2", lambda chip: chip.area()),
-    "peak": ("op/s", lambda chip: chip.peak().ops_per_s),
-    "power_efficiency": ("op/s/W", lambda chip: chip.peak().ops_per_s_per_W),
-    "area_efficiency": ("op/s/m2", lambda chip: chip.peak().ops_per_s_per_m2),
-    "storage_density": ("B/m2", lambda chip: chip.peak().storage_bytes_per_m2),
-    "storage": ("B", lambda chip: chip.peak().storage_bytes_per_m2 * chip.area()),
-    "mac_energy": ("J", lambda chip: 2 * chip.power() / chip.peak().ops_per_s),
-}
-ARRAYS: dict[str, tuple[str, Measure]] = {
-    "tile_power": ("W", lambda chip: sum(power_by_component(chip.tile_bill()).values())),
-    "tile_area": ("m2", lambda chip: sum(area_by_component(chip.tile_bill()).values())),
-    "core_power": ("W", lambda chip: sum(power_by_component(chip.core.bill()).values())),
-    "core_area": ("m2", lambda chip: sum(area_by_component(chip.core.bill()).values())),
-    "adc_power": ("W", lambda chip: power_by_component(chip.bill())["adc"]),
-    "adc_share": ("1", lambda chip: power_by_component(chip.bill())["adc"] / chip.power()),
-    "router_power": ("W", lambda chip: power_by_component(chip.bill())["router"]),
-    "arrays": ("1", lambda chip: float(chip.arrays)),
-    "conversions_per_mac": ("1", lambda chip: chip.core.conversions_per_mac()),
-    "vector_cycles": ("1", lambda chip: float(chip.core.latency(signed=True).depth)),
-    "vector_latency": ("s", lambda chip: chip.core.latency(signed=True).depth * chip.core.cycle),
-    "vector_energy": ("J", lambda chip: ARRAYS["core_power"][1](chip) * ARRAYS["vector_latency"][1](chip)),
-    "peak_one_at_a_time": ("op/s", lambda chip: chip.peak().ops_per_s / _overlap(chip)),
-}
-"""Of chips of arrays; `vector_energy` is power × latency, as it is published."""
-PASSES: dict[str, tuple[str, Measure]] = {
-    "pass_time": ("s", lambda machine: machine.one_pass().time),
-    "pass_energy": ("J", lambda machine: machine.pass_energy()),
-}
-"""Of machines."""
-Run = tuple[Timeline, CostReport]
-NETWORKS: dict[str, tuple[str, Measure]] = {
-    "tiles": ("1", lambda run: float(run[1].tiles_on)),
-    "tiles_area": ("m2", lambda run: run[1].area_on),
-    "latency": ("s", lambda run: run[0].latency),
-    "energy": ("J", lambda run: run[1].total_energy),
-}
-"""Of one inference of a network."""
-
-
-def _overlap(chip: Chip) -> float:
-    latency = chip.core.latency(signed=True)
-    return latency.depth / latency.interval
 
 
 class Point(AbstractSpec):
@@ -93,11 +37,14 @@ class Claim(AbstractSpec):
     """A published value of a quantity, or several of it under different settings."""
 
     quantity: str
+    """By its name in `pimsim.quantities`."""
     tolerance: str
     """"0.1 %"."""
     network: str = ""
     """That the chip runs, where the quantity is one of a run."""
     value: str = ""
+    parts: tuple[str, ...] = ()
+    """The components that count, of a power or an area, where not all do."""
     set: dict[str, Any] = eqx.field(default_factory=dict)
     points: tuple[Point, ...] = ()
     label: str = ""
@@ -184,7 +131,7 @@ class Evaluation:
         if key not in self.chips:
             self.chips[key] = self.load(name, dict(point.set))
         if not claim.network:
-            return measure(self.chips[key], claim.quantity)
+            return measure(self.chips[key], claim.quantity, claim.parts)
         if (key, claim.network) not in self.runs:
             self.runs[key, claim.network] = run(self.chips[key], claim.network)
         return measure_run(self.runs[key, claim.network], claim.quantity)
@@ -192,16 +139,7 @@ class Evaluation:
 
 def run(chip: AbstractChip, network: str) -> Run:
     """One inference, as is usual on the chip."""
-    if not isinstance(chip, Chip):
-        raise SpecError("network", f"{chip.name} has no arrays to run a network on")
     return cost_of(on_chip(chip, network))
-
-
-def measure_run(ran: Run, quantity: str) -> float:
-    """A quantity of an inference, in SI."""
-    if quantity not in NETWORKS:
-        raise SpecError("quantity", f"a run has no {quoted(quantity)}", nearest(quantity, NETWORKS))
-    return NETWORKS[quantity][1](ran)
 
 
 def common_factor(said: Published, claim: Claim, pairs: Sequence[tuple[float, Point]]) -> list[Row]:
@@ -223,20 +161,12 @@ def settings(claim: Claim, point: Point) -> str:
     return ", ".join(f"{path.split('.')[-1]} {value}" for path, value in point.set.items()) if claim.points else ""
 
 
-def measure(chip: AbstractChip, quantity: str) -> float:
-    """A quantity of a chip, in SI."""
-    known = ANY | (ARRAYS if isinstance(chip, Chip) else {}) | (PASSES if isinstance(chip, Machine) else {})
-    if quantity not in known:
-        raise SpecError("quantity", f"{chip.name} has no {quoted(quantity)}", nearest(quantity, known))
-    return known[quantity][1](chip)
-
-
 def make_row(
     said: Published, claim: Claim, note: str, ours: float, value: str, kind: Kind | None = None, fitted: str = ""
 ) -> Row:
     theirs, scale, unit = quantity_of(value)
     kind = kind or claim.kind
-    if unit != (ANY | ARRAYS | PASSES | NETWORKS)[claim.quantity][0]:
+    if unit != unit_of(claim.quantity):
         raise SpecError(claim.quantity, f"{value} is not its unit")
     tolerance = percent(claim.tolerance)
     difference = ours / theirs - 1
@@ -259,18 +189,6 @@ def make_row(
         unit=unit,
         shown=(f"{ours / scale:.{digits}g}", value),
     )
-
-
-def quantity_of(text: str) -> tuple[float, float, str]:
-    """ "330 mW" → 0.33, 0.001, "W"."""
-    number, _, symbol = text.partition(" ")
-    scale, unit = UNITS.get(symbol or "1", (None, ""))
-    try:
-        if scale is not None:
-            return float(number) * scale, scale, unit
-    except ValueError:
-        pass
-    raise SpecError("value", f"expected a number and a unit, got {quoted(text)}", f"Units: {', '.join(UNITS)}.")
 
 
 def percent(text: str) -> float:

@@ -1,6 +1,7 @@
 """What a crossbar core refuses when it is built: parts that do not fit each other."""
 
 from pimsim.chip.crossbar import CrossbarCore
+from pimsim.chip.speculation import Speculation
 from pimsim.errors import SpecError, require
 
 
@@ -28,8 +29,18 @@ def check_core(core: CrossbarCore) -> None:
         raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
     if core.mitigation is not None:
         core.mitigation.check(core)
+    if core.speculation is not None:
+        check_speculation(core, core.speculation)
     if not core.device.is_ohmic:
         check_sinh(core)
+
+
+def check_speculation(core: CrossbarCore, speculation: Speculation) -> None:
+    """The first reads carry the whole input, and each of them is converted."""
+    if sum(speculation.bits) != core.input_bits:
+        raise SpecError("speculation.bits", f"must add up to {core.input_bits}, got {list(speculation.bits)}")
+    if core.accumulate == "analog":
+        raise SpecError("accumulate", "reads that are summed before a conversion cannot fail one by one")
 
 
 def check_sinh(core: CrossbarCore) -> None:

@@ -16,7 +16,7 @@ from pimsim.accounting import CostReport
 from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
-from pimsim.mapping import Placement
+from pimsim.mapping import Distribution, Placement
 from pimsim.programming import ProgrammingReport
 from pimsim.schedule import Timeline
 from pimsim.spec import sources, to_data
@@ -72,10 +72,14 @@ class Result:
     provenance: Provenance
     inference: Inference | None
     """None where no data ran: the cost alone was asked for."""
-    placement: Placement
+    placement: Placement | None
+    """None of machines without arrays."""
+    distribution: Distribution | None
+    """Of machines without arrays: which chips have which weights."""
     timeline: Timeline
     cost: CostReport
-    programming: ProgrammingReport
+    programming: ProgrammingReport | None
+    """None of machines without arrays."""
     peak: Peak
     stages: Stages
 
