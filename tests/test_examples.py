@@ -96,11 +96,34 @@ def test_ir_drop(tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_data_energy(tmp_path):
+    """From mean voltages too much, from their squares too little, by the factors that others found for each layer."""
+    figure = tmp_path / "energy.png"
+    linear, squared, second = zip(*rows("data_energy.py", "--vectors", "300", "--figure", str(figure)), strict=True)
+    assert len(linear) == 21
+    assert 145 < min(linear) < 155
+    assert 250 < max(linear) < 265
+    assert 205 < sum(linear) / 21 < 220
+    assert 10 < min(squared) < 12
+    assert 70 < max(squared) < 75
+    assert all(abs(each - 100) < 1 for each in second)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
 def test_timeline(tmp_path):
     """Overlap shortens the latency, and a pipeline the interval; the figure is drawn."""
     figure = tmp_path / "timeline.png"
     lines = output("timeline.py", "--network", "lenet5", "--figure", str(figure)).splitlines()[1:]
-    layers, batch, sequence = ([float(number.replace(",", "")) for number in line.split()[1:]] for line in lines)
+    layers, batch, sequence = ([float(number.replace(",", "")) for number in line.split()[1:3]] for line in lines)
     assert layers[0] <= batch[0] == sequence[0] == sequence[1]
     assert layers[1] == batch[1] < sequence[1]
     assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_decoder_replay():
+    """3D-CiM's decoder, with and without keys and values kept: of all our steps one hop of 10 ns is not in theirs, and
+    energies differ by norms of tokens that nobody reads."""
+    for arguments, theirs in (((), 45_739), (("--cached",), 23_739)):
+        time, energy = (line.split() for line in output("decoder_replay.py", *arguments).splitlines()[1:3])
+        assert int(time[2].replace(",", "")) == theirs + 10
+        assert abs(float(energy[-1].rstrip("%"))) < 0.25

@@ -9,7 +9,9 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from pimsim.chip import Chip, Line, Machine, Share, StoreAndForward
+from pimsim.chip.reads import FULL_READ, ROW_TOGGLE
 from pimsim.errors import SpecError
+from pimsim.inference import Activity
 from pimsim.mapping import Distribution, Placement, matrices_of, product, streaming_of
 from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
 from pimsim.schedule import Edge, Timeline, shares_of
@@ -81,12 +83,15 @@ def account(
     timeline: Timeline,
     signed: Mapping[str, bool],
     charging: Charging,
+    activity: Activity | None = None,
 ) -> CostReport:
-    """Multiply what happens by what it costs.
+    """Multiply what happens by what it costs; what depends on data is that of `activity`, or nominal without it.
 
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
     events = events_by_layer(ops, placement, chip, edges, signed)
+    if activity is not None:
+        events = [observed(op.layer, counts, activity) for op, counts in zip(ops, events, strict=True)]
     tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
     on = tiles / chip.tiles
     return _charged(chip.name, ops, chip.bill(), events, timeline, charging, placement.chips, tiles, on)
@@ -95,9 +100,11 @@ def account(
 def account_streamed(
     ops: Sequence[Op], distribution: Distribution, machine: Machine, timeline: Timeline, charging: Charging
 ) -> CostReport:
-    """The same on machines that stream weights: passes, of all chips together, times what one draws in all units."""
-    streaming = streaming_of(machine)
-    events = [{} if isinstance(op, VectorOp) else {"pass": streaming.passes(matrices_of(op))} for op in ops]
+    """The same on machines that stream weights: the events of the passes of all chips, each in all units charged."""
+    streaming, charged = streaming_of(machine), {line.event for line in machine.bill()}
+    one = {event: count for event, count in machine.events().items() if event in charged}
+    passes = [0.0 if isinstance(op, VectorOp) else streaming.passes(matrices_of(op)) for op in ops]
+    events = [{event: count * number for event, count in one.items()} for number in passes]
     bill = [line._replace(cost=replace(line.cost, energy=line.number * line.cost.energy)) for line in machine.bill()]
     chips = distribution.chips
     return _charged(machine.name, ops, bill, events, timeline, charging, chips, tiles=chips, on=float(chips))
@@ -202,7 +209,6 @@ def events_by_layer(
     ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge], signed: Mapping[str, bool]
 ) -> list[dict[str, float]]:
     """Every event of each layer in one inference: in its arrays, around them, and on its inputs' way to it."""
-    bits = chip.core.input_bits
     arrive, pass_matrix, act = chip.tile.arrival_events, chip.tile.matrix_events, chip.tile.vector_events
     in_arrays = _array_events([op for op in ops if isinstance(op, MatrixOp)], placement, chip, signed)
     coming = defaultdict(list)
@@ -212,6 +218,7 @@ def events_by_layer(
 
     def of_layer(op: Op) -> Iterator[tuple[Mapping[str, float], int]]:
         """Events, and how often they happen."""
+        bits = placement.input_bits_of(op.layer, chip.core.input_bits)
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
             if chip.steps is None:
@@ -245,21 +252,30 @@ def _in_steps(chip: Chip, steps: StoreAndForward, op: Op, share: Share) -> dict[
     return buffers | {event: count / op.vectors for event, count in acts.items()}
 
 
+def observed(layer: str, events: Mapping[str, float], activity: Activity) -> dict[str, float]:
+    """The events of a layer, with those that depend on data as they happened."""
+    if layer not in (names := activity.matrix.tolist()):
+        return dict(events)
+    own = names.index(layer)
+    found = {FULL_READ: activity.full_reads[own].sum(), ROW_TOGGLE: activity.driven_rows[own].sum()}
+    return {name: float(found.get(name, count)) for name, count in events.items()}
+
+
 def _array_events(
     ops: Sequence[MatrixOp], placement: Placement, chip: Chip, signed: Mapping[str, bool]
 ) -> dict[str, dict[str, float]]:
     """What one vector makes the arrays of each layer do: blocks of each shape × the events of one, as one product."""
-    found = {}
-    for kind in set(signed.values()):
-        blocks = {op.layer: _charged_blocks(op.layer, placement, chip) for op in ops if signed[op.layer] == kind}
-        if shapes := sorted(set().union(*blocks.values())):
-            rows, cols = np.array(shapes).T
-            events = chip.core.events(rows, cols, signed=kind)
-            number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
-            counts = number @ np.array(np.broadcast_arrays(*events.values())).T
-            found |= {
-                layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
-            }
+    found, kinds = {}, {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops}
+    for bits, sign in set(kinds.values()):
+        blocks = {layer: _charged_blocks(layer, placement, chip) for layer, own in kinds.items() if own == (bits, sign)}
+        shapes = sorted(set().union(*blocks.values()))
+        rows, cols = np.array(shapes).T
+        events = chip.core.at(bits).events(rows, cols, signed=sign)
+        number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
+        counts = number @ np.array(np.broadcast_arrays(*events.values())).T
+        found |= {
+            layer: dict(zip(events, row, strict=True)) for layer, row in zip(blocks, counts.tolist(), strict=True)
+        }
     return found
 
 
@@ -274,8 +290,8 @@ def _charged_blocks(layer: str, placement: Placement, chip: Chip) -> dict[tuple[
 
 def cells_of(layer: str, placement: Placement, chip: Chip) -> int:
     """Cells that all copies of a layer use."""
-    shapes = placement.block_shapes(layer).items()
-    return placement.copies(layer) * sum(count * chip.core.cells(rows, cols) for (rows, cols), count in shapes)
+    shapes, core = placement.block_shapes(layer).items(), chip.core.at(placement.precision(layer))
+    return placement.copies(layer) * sum(count * core.cells(rows, cols) for (rows, cols), count in shapes)
 
 
 def _summed(happened: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, float]:

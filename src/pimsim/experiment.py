@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,33 +10,44 @@ import equinox as eqx
 
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
-from pimsim.catalog import apply_overrides, is_file_name, load_card, registered
+from pimsim.catalog import apply_overrides, is_file_name, is_model, load_card, registered
 from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
+from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
 from pimsim.mapping import Budget, Distribution, Overflow, Placement, Replicate, Tiles, distribute, place
-from pimsim.network.datasets import Dataset
-from pimsim.network.ops import Op
+from pimsim.network.datafiles import is_path
+from pimsim.network.datasets import Dataset, load_dataset
+from pimsim.network.graph import Network
+from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
+from pimsim.network.preprocess import Preprocessing
+from pimsim.network.ranges import Method
+from pimsim.network.scheme import Scheme
 from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
 MAX_TRIALS = 100_000
 NO_DATA = "none"
+SAMPLES, CALIBRATION_IMAGES = 1000, 500
+"""Images to test and to calibrate with, where nobody says and there are as many."""
 
 
 class Calibration(AbstractSpec):
     """How the input range of each layer is chosen."""
 
+    method: Method = "percentile"
+    """A percentile, or the range with the least mean square error of rounding and clipping (mse)."""
     percentile: float = 100.0
     """Of the magnitudes a layer sees on training images; 100 is the largest. Inputs beyond it clip."""
-    images: int = 500
-    """Training images to look at."""
+    images: int | None = None
+    """Training images to look at; 500 if not given, or all of fewer."""
 
     def __check_init__(self):
-        require("images", self.images, 1)
+        if self.images is not None:
+            require("images", self.images, 1)
         if not 0 < self.percentile <= 100:
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
 
@@ -65,17 +77,26 @@ class Experiment(AbstractSpec):
     """Also of the result file."""
     chip: AbstractChip
     network: str
+    """A name, or an .onnx file."""
     dataset: str = NO_DATA
-    """What the network is asked; `none` asks for the cost alone, of any network."""
-    samples: int = 1000
-    """Test images."""
+    """What the network is asked: a name, or a file or folder of one's own, with a dot or a slash in its name; `none`
+    asks for the cost alone, of any network."""
+    labels: str | None = None
+    """A file of labels (npy, IDX, CSV) beside a data set that has none of its own."""
+    preprocess: Preprocessing = eqx.field(default_factory=Preprocessing)
+    samples: int | None = None
+    """Test images; 1,000 if not given, or all of fewer."""
     trials: int = 1
     """Chips programmed, each with errors of its own."""
     seed: int = 0
     engine: Engine = "auto"
     """bit_true plays every conversion; folded asks for a proof that none matters; statistical draws their error; auto
     folds where the proof holds and plays the rest."""
+    activity: Kind = "moments"
+    """What energies that depend on data are taken from: moments of a sample of the vectors, or exact sums over all of
+    them, for which every conversion that is played is counted by its code, too."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
+    quantization: Scheme = eqx.field(default_factory=Scheme)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
     schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
@@ -86,7 +107,8 @@ class Experiment(AbstractSpec):
             raise SpecError("name", fact, "At most 60 characters, none of them a slash.")
         for field in ("network", "dataset"):
             name, names = getattr(self, field), registered(f"{field}s")
-            if field == "dataset" and name == NO_DATA:
+            own = is_path if field == "dataset" else is_model
+            if own(name) or (field == "dataset" and name == NO_DATA):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
@@ -96,7 +118,11 @@ class Experiment(AbstractSpec):
         if self.has_data and isinstance(self.chip, Chip) and self.chip.core.layout is not None:
             fact = f"{self.chip.name} reads arrays in turns (core.layout), which no engine plays"
             raise SpecError("dataset", fact, "Ask for the cost alone: dataset: none")
-        require("samples", self.samples, 1)
+        if isinstance(self.chip, Machine) and self.schedule not in (SchedulePlan(), SchedulePlan(kind="sequential")):
+            fact = f"{self.chip.name} takes one layer after the other, and has no mesh and no buffers"
+            raise SpecError("schedule", fact, "Leave it out.")
+        if self.samples is not None:
+            require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
         require("seed", self.seed, 0, 2**32 - 1)
 
@@ -105,14 +131,45 @@ class Experiment(AbstractSpec):
         """Whether anything is computed, beside the cost."""
         return self.dataset != NO_DATA
 
-    def require_images(self, data: Dataset) -> None:
-        """Raise SpecError unless the data set has the images to test and to calibrate with."""
+    def ops(self, network: Network) -> list[Op]:
+        """What the network asks of the chip, in the precision of each layer."""
+        ops, chip = network.ops(), self.chip
+        if not isinstance(chip, Chip):
+            if self.quantization.precision or self.quantization.first_last is not None:
+                fact = f"{chip.name} has operands of one width for all layers"
+                raise SpecError("quantization", fact, "Set chip.weight_bits and chip.input_bits.")
+            return ops
+        core = chip.core
+        layers = [op.layer for op in ops if isinstance(op, MatrixOp)]
+        try:
+            own = self.quantization.precisions(layers, Precision(core.weight_bits, core.input_bits))
+        except SpecError as error:
+            raise error.within("quantization") from None
+        if own and (chip.steps is not None or core.layout is not None):
+            fact = f"{chip.name} works in steps, which are stated for one precision"
+            raise SpecError("quantization", fact, "Set chip.core.weight_bits and chip.core.input_bits.")
+        for name, bits in own.items():
+            try:
+                core.at(bits)
+            except SpecError as error:
+                raise error.within(f"quantization.precision.{name}", ": ") from None
+        return with_precision(ops, own)
+
+    def load_data(self, network: Network) -> Dataset:
+        """The images to calibrate with and to test, as the network reads them.
+
+        Raises SpecError where there are fewer than asked for, or labels that the network cannot give.
+        """
+        data = load_dataset(self.dataset, network.input_shape, self.preprocess, self.labels)
         for field, images, kind, asked in (
             ("samples", data.test_images, "test", self.samples),
             ("calibration.images", data.train_images, "training", self.calibration.images),
         ):
-            if asked > len(images):
+            if asked is not None and asked > len(images):
                 raise SpecError(field, f"{data.name} has {len(images)} {kind} images, got {quoted(asked)}")
+        data = data.first(self.calibration.images or CALIBRATION_IMAGES, self.samples or SAMPLES)
+        data.require_classes(prod(network.shapes[network.nodes[-1].name]))
+        return data
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
@@ -126,9 +183,10 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
 
 
 def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The cost of a network on a chip, as an experiment without data: no card says it, but the chip what is usual."""
-    name = Path(chip).stem if is_file_name(str(chip)) else chip
-    card = {"name": f"{name}-{network}", "chip": str(chip), "network": network}
+    """A network on a chip, as is usual for the chip; for its cost unless the overrides name a data set."""
+    chip_name = Path(chip).stem if is_file_name(str(chip)) else chip
+    network_name = Path(network).stem if is_model(network) else network
+    card = {"name": f"{chip_name}-{network_name}", "chip": str(chip), "network": network}
     try:
         usual = load_card(str(chip), "chip").get("usual", {})
         plan = dict(usual) if isinstance(usual, Mapping) else {}

@@ -11,13 +11,16 @@ from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
 from pimsim.mapping import Placement, streaming_of
-from pimsim.network.datasets import Dataset, load_dataset
+from pimsim.network.correction import corrected
+from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
 from pimsim.network.quantize import QuantizedNetwork, quantize
+from pimsim.network.sqnr import report
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
+from pimsim.reads import report_reads
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, schedule, stream_weights, traffic
+from pimsim.schedule import Timeline, replay, schedule, stream_weights, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -29,20 +32,21 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     chip, clock = experiment.chip, _Clock()
     if not isinstance(chip, Chip):
         return _streamed(experiment, chip, clock)
-    quantized = data = inference = None
+    quantized = data = inference = losses = None
     if experiment.has_data:
-        network, data = load_network(experiment.network), load_dataset(experiment.dataset)
-        experiment.require_images(data)
+        network = load_network(experiment.network)
+        ops, data = experiment.ops(network), experiment.load_data(network)
         clock.lap("load")
         quantized = _quantize(experiment, chip, network, data)
+        losses = report(quantized, data.train_images)
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
     else:
         network = load_topology(experiment.network)
+        ops = experiment.ops(network)
         signed = network.signed_inputs()
         clock.lap("load")
 
-    ops = network.ops()
     placement = experiment.mapping.place(ops, chip)
     clock.lap("place")
     if quantized and data:
@@ -51,7 +55,13 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
-    cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)
+    replayed = None
+    if experiment.schedule.replay:
+        replayed = replay(ops, placement, chip, edges, signed, experiment.schedule, timeline, progress)
+        clock.lap("replay")
+    activity = inference.activity if inference else None
+    cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging, activity)
+    reads = report_reads(ops, placement, chip, signed, activity)
     programming = charge_programming(
         chip.core.device, placement, inference.arrays if inference else unseen_arrays(chip.core, placement)
     )
@@ -59,11 +69,14 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     return Result(
         specification=record_specification(experiment),
         provenance=record_provenance(),
+        quantization=losses,
         inference=inference,
         placement=placement,
         distribution=None,
         timeline=timeline,
+        replay=replayed,
         cost=cost,
+        reads=reads,
         programming=programming,
         peak=chip.peak(),
         stages=clock.stages(),
@@ -73,7 +86,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
 def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
     network, chip = load_topology(experiment.network), experiment.chip
-    ops, signed = network.ops(), network.signed_inputs()
+    ops, signed = experiment.ops(network), network.signed_inputs()
     if isinstance(chip, Machine):
         distribution = experiment.mapping.distribute(ops, chip)
         timeline = stream_weights(ops, distribution, chip)
@@ -89,7 +102,7 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
     """What an inference costs on machines whose weights stream from memory to multipliers."""
     assert isinstance(chip, Machine)
     streaming_of(chip)
-    ops = load_topology(experiment.network).ops()
+    ops = experiment.ops(load_topology(experiment.network))
     clock.lap("load")
     distribution = experiment.mapping.distribute(ops, chip)
     clock.lap("place")
@@ -100,11 +113,14 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
     return Result(
         specification=record_specification(experiment),
         provenance=record_provenance(),
+        quantization=None,
         inference=None,
         placement=None,
         distribution=distribution,
         timeline=timeline,
+        replay=None,
         cost=cost,
+        reads=None,
         programming=None,
         peak=chip.peak(),
         stages=clock.stages(),
@@ -112,17 +128,20 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
 
 
 def _quantize(experiment: Experiment, chip: Chip, network: Network, data: Dataset) -> QuantizedNetwork:
-    core, calibration = chip.core, experiment.calibration
+    core, calibration, scheme = chip.core, experiment.calibration, experiment.quantization
     try:
-        return quantize(
+        quantized = quantize(
             network,
-            data.train_images[: calibration.images],
+            data.train_images,
             weight_bits=core.weight_bits,
             input_bits=core.input_bits,
             percentile=calibration.percentile,
+            method=calibration.method,
+            scheme=scheme,
         )
     except SpecError as error:
         raise error.within("calibration") from None
+    return quantized if scheme.correction == "none" else corrected(quantized, data.train_images, scheme.correction)
 
 
 def _infer(
@@ -133,11 +152,10 @@ def _infer(
     data: Dataset,
     progress: Progress,
 ) -> Inference:
-    images, labels = data.test_images[: experiment.samples], data.test_labels[: experiment.samples]
     return infer(
-        quantized, placement, chip.core, images, labels,
+        quantized, placement, chip.core, data.test_images, data.test_labels,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
-        calibration=data.train_images[: experiment.calibration.images], progress=progress,
+        activity=experiment.activity, calibration=data.train_images, progress=progress,
     )  # fmt: skip
 
 

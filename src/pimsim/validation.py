@@ -5,60 +5,30 @@ the parts on the card), *fitted* (a number was chosen so that it, or its neighbo
 comparison: nobody claims that it holds).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import exp, fsum, log
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any
 
-import equinox as eqx
-
-from pimsim.cardfile import read_yaml
+from pimsim.calibration import Measurement, calibrate
 from pimsim.catalog import published
 from pimsim.chip import AbstractChip
-from pimsim.errors import CardNotFound, PimsimError, SpecError, nearest, quoted
-from pimsim.experiment import load_any_chip, on_chip
-from pimsim.quantities import Run, measure, measure_run, quantity_of, unit_of
-from pimsim.simulation import cost_of
-from pimsim.spec import AbstractSpec, from_data
-
-Kind = Literal["recomputed", "fitted", "reported"]
-Confidence = Literal["high", "medium", "low"]
-
-
-class Point(AbstractSpec):
-    """One published value, with what to set on the card to compute it."""
-
-    value: str
-    """A number and a unit as in the paper: "330 mW"."""
-    set: dict[str, Any] = eqx.field(default_factory=dict)
-
-
-class Claim(AbstractSpec):
-    """A published value of a quantity, or several of it under different settings."""
-
-    quantity: str
-    """By its name in `pimsim.quantities`."""
-    tolerance: str
-    """"0.1 %"."""
-    network: str = ""
-    """That the chip runs, where the quantity is one of a run."""
-    value: str = ""
-    parts: tuple[str, ...] = ()
-    """The components that count, of a power or an area, where not all do."""
-    set: dict[str, Any] = eqx.field(default_factory=dict)
-    points: tuple[Point, ...] = ()
-    label: str = ""
-    kind: Kind = "recomputed"
-    confidence: Confidence = "high"
-    fitted: str = ""
-    """What was fitted; of points: what one common factor on all of them would adjust."""
-
-
-class Published(AbstractSpec):
-    """What one source says of one chip."""
-
-    chip: str
-    claims: tuple[Claim, ...]
+from pimsim.claims import (
+    Claim,
+    Confidence,
+    Kind,
+    Point,
+    Published,
+    group_of,
+    load_published,
+    percent,
+    points_of,
+    quantity_of,
+    settings,
+)
+from pimsim.errors import CardNotFound, SpecError, nearest
+from pimsim.experiment import load_any_chip
+from pimsim.quantities import Run, measure, quantity, quantity_of_run, run
 
 
 @dataclass(frozen=True)
@@ -98,23 +68,21 @@ def validate(names: Sequence[str] = ()) -> list[Row]:
     return [row for name in names or known for row in compare(load_published(name), load_any_chip)]
 
 
-def load_published(name: str) -> Published:
-    try:
-        return from_data(read_yaml(published()[name]), Published)
-    except PimsimError as error:
-        raise error.within(f"published {name}", ": ") from None
-
-
 def compare(said: Published, load: Callable[[str, Mapping[str, Any]], AbstractChip]) -> list[Row]:
     """The rows of one source; `load(name, settings)` gives the chip."""
     rows, evaluate = [], Evaluation(load)
     for claim in said.claims:
-        points = claim.points or (Point(value=claim.value, set=claim.set),)
-        pairs = [(evaluate(said.chip, claim, point), point) for point in points]
-        for ours, point in pairs:
-            rows.append(make_row(said, claim, settings(claim, point), ours, point.value))
-        if len(points) > 1 and claim.fitted:
-            rows += common_factor(said, claim, pairs)
+        points = points_of(claim)
+        chips = [evaluate.chip(point.chip or said.chip, point) for point in points]
+        for chip, point in zip(chips, points, strict=True):
+            known = quantity_of_run(point.quantity) if claim.network else quantity(chip, point.quantity, claim.parts)
+            if quantity_of(point.value)[2] != known[0]:
+                raise SpecError(point.quantity, f"{point.value} is not its unit")
+        if claim.fit:
+            rows += three_ways(said, claim, list(zip(chips, points, strict=True)))
+            continue
+        for point in points:
+            rows.append(make_row(said, claim, point, evaluate(said.chip, claim, point), settings(claim, point)))
     return rows
 
 
@@ -126,55 +94,72 @@ class Evaluation:
         self.chips: dict[str, AbstractChip] = {}
         self.runs: dict[tuple[str, str], Run] = {}
 
-    def __call__(self, name: str, claim: Claim, point: Point) -> float:
-        key = repr((name, sorted(point.set.items())))
+    def chip(self, name: str, point: Point) -> AbstractChip:
+        key = self._key(name, point)
         if key not in self.chips:
             self.chips[key] = self.load(name, dict(point.set))
+        return self.chips[key]
+
+    def __call__(self, source: str, claim: Claim, point: Point) -> float:
+        chip, key = self.chip(point.chip or source, point), self._key(point.chip or source, point)
         if not claim.network:
-            return measure(self.chips[key], claim.quantity, claim.parts)
+            return measure(chip, point.quantity, claim.parts)
         if (key, claim.network) not in self.runs:
-            self.runs[key, claim.network] = run(self.chips[key], claim.network)
-        return measure_run(self.runs[key, claim.network], claim.quantity)
+            self.runs[key, claim.network] = run(chip, claim.network)
+        return quantity_of_run(point.quantity)[1](self.runs[key, claim.network])
+
+    @staticmethod
+    def _key(name: str, point: Point) -> str:
+        return repr((name, sorted(point.set.items())))
 
 
-def run(chip: AbstractChip, network: str) -> Run:
-    """One inference, as is usual on the chip."""
-    return cost_of(on_chip(chip, network))
-
-
-def common_factor(said: Published, claim: Claim, pairs: Sequence[tuple[float, Point]]) -> list[Row]:
-    """The worst point when one factor is fitted to all of them, and when each is predicted from the others."""
-    logs = [log(quantity_of(point.value)[0] / ours) for ours, point in pairs]
-    whole = [exp(fsum(logs) / len(logs))] * len(logs)
-    others = [exp((fsum(logs) - own) / (len(logs) - 1)) for own in logs]
-    rows = []
-    for what, factors in (("one factor fitted", whole), ("each from the others", others)):
-        scaled = [(ours * by, point) for (ours, point), by in zip(pairs, factors, strict=True)]
-        ours, point = max(scaled, key=lambda pair: abs(log(quantity_of(pair[1].value)[0] / pair[0])))
-        row = make_row(said, claim, f"worst, {what}", ours, point.value, kind="fitted", fitted=claim.fitted)
-        rows.append(row)
+def three_ways(said: Published, claim: Claim, chips: Sequence[tuple[AbstractChip, Point]]) -> list[Row]:
+    """Before the fit every point, or the worst where no claim is made; the worst after it, and from the others."""
+    points = [point for _, point in chips]
+    measurements = [
+        Measurement(
+            chip, quantity(chip, point.quantity, claim.parts)[1], quantity_of(point.value)[0], group_of(claim, point, n)
+        )
+        for n, (chip, point) in enumerate(chips)
+    ]
+    done = calibrate(measurements, claim.fit)
+    what = ", ".join(f"{name} x {factor:.3g}" for name, factor in done.factors.items())
+    if claim.kind == "recomputed" and claim.points:
+        notes = [f"{settings(claim, point)}, uncalibrated" for point in points]
+        rows = [make_row(said, claim, *row) for row in zip(points, done.uncalibrated, notes, strict=True)]
+    else:
+        rows = [worst_row(said, claim, points, "uncalibrated", done.uncalibrated, claim.kind, "")]
+    rows.append(worst_row(said, claim, points, "calibrated", done.calibrated, claim.calibrated, what))
+    if done.others is not None:
+        rows.append(worst_row(said, claim, points, "each from the others", done.others, claim.others, what))
     return rows
 
 
-def settings(claim: Claim, point: Point) -> str:
-    """What distinguishes a point from its neighbours."""
-    return ", ".join(f"{path.split('.')[-1]} {value}" for path, value in point.set.items()) if claim.points else ""
+def worst_row(
+    said: Published, claim: Claim, points: Sequence[Point], way: str, ours: Sequence[float], kind: Kind, fitted: str
+) -> Row:
+    misses = [ours / quantity_of(point.value)[0] - 1 for ours, point in zip(ours, points, strict=True)]
+    worst = max(range(len(points)), key=lambda n: abs(math.log(1 + misses[n])))
+    note = way
+    if len(points) > 1:
+        mean = sum(map(abs, misses)) / len(misses)
+        place = settings(claim, points[worst]) or points[worst].chip
+        note = f"{way}: worst of {len(points)}, at {place}; mean {mean:.1%}"
+    return make_row(said, claim, replace(points[worst], chip=""), ours[worst], note, kind, fitted)
 
 
 def make_row(
-    said: Published, claim: Claim, note: str, ours: float, value: str, kind: Kind | None = None, fitted: str = ""
+    said: Published, claim: Claim, point: Point, ours: float, note: str, kind: Kind | None = None, fitted: str = ""
 ) -> Row:
-    theirs, scale, unit = quantity_of(value)
+    theirs, scale, unit = quantity_of(point.value)
     kind = kind or claim.kind
-    if unit != unit_of(claim.quantity):
-        raise SpecError(claim.quantity, f"{value} is not its unit")
     tolerance = percent(claim.tolerance)
     difference = ours / theirs - 1
     what = claim.label or f"{claim.quantity} {claim.network}".replace("_", " ").strip()
     name = " ".join(filter(None, [what, f"({note})" if note else ""]))
-    digits = max(4, len(value.split()[0].replace(".", "").lstrip("0")))
+    digits = max(4, len(point.value.split()[0].replace(".", "").lstrip("0")))
     return Row(
-        chip=said.chip,
+        chip=point.chip or said.chip,
         quantity=name,
         ours=ours,
         theirs=theirs,
@@ -187,13 +172,5 @@ def make_row(
         confidence=claim.confidence,
         assumed=claim.assumed,
         unit=unit,
-        shown=(f"{ours / scale:.{digits}g}", value),
+        shown=(f"{ours / scale:.{digits}g}", point.value),
     )
-
-
-def percent(text: str) -> float:
-    """ "0.1 %" → 0.001."""
-    try:
-        return float(text.removesuffix("%")) / 100
-    except ValueError:
-        raise SpecError("tolerance", f"expected a percentage, got {quoted(text)}", 'Write "0.1 %".') from None

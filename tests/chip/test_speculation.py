@@ -8,6 +8,7 @@ import pytest
 from cores import make_core
 
 from pimsim.chip import Offset, Speculation
+from pimsim.circuits import BareArray, ReadPulse
 from pimsim.errors import SpecError
 
 CORE = make_core(rows=512, columns=512, cell_bits=4, slice_bits=(4, 2, 2), encoding=Offset(unit_column=False))
@@ -57,3 +58,12 @@ def test_what_is_refused(bits, failing, fact):
         replace(CORE, speculation=Speculation(bits=bits, failing=failing))
     with pytest.raises(SpecError, match="cannot fail one by one"):
         replace(CORE, speculation=Speculation(bits=(8,), failing=0.1), accumulate="analog")
+
+
+def test_first_reads_are_not_charged_by_data():
+    """They are not played, so cells and rows that cost what data make of them are refused."""
+    charged = replace(CORE, array=BareArray(area=1e-9), read_pulse=ReadPulse(voltage=0.2, width=1e-9))
+    toggled = replace(CORE, dac=replace(CORE.dac, event="row_toggle"))
+    for core in (charged, toggled):
+        with pytest.raises(SpecError, match="speculation: the first reads are not played"):
+            replace(core, speculation=Speculation(bits=(8,), failing=0.1))

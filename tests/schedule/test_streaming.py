@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pimsim import read_result, simulate, write_result
+from pimsim.accounting import Charging, account_streamed
 from pimsim.chip import Clocked, Link, Machine, Matrices, WeightStreaming
 from pimsim.circuits import Circuit
 from pimsim.errors import CapacityError, PimsimError, SpecError
@@ -111,6 +112,18 @@ def test_what_a_machine_cannot_be_asked_for(asked, kind, fact):
         distribute([CONV, FC], machine(storage=6080.0), **asked)
 
 
+def test_units_are_charged_for_their_events():
+    """Inputs of 8 bits, 2 at a time: a unit that acts in each cycle takes four times what it does once a pass."""
+    ops, timing = [CONV, FC], Clocked(macs=32, time=1.0, input_bits=2, weight_bits=8)
+    once = replace(machine(), timing=timing)
+    always = replace(once, units={"all": replace(once.units["all"], event="cycle")})
+    distribution = distribute(ops, once)
+    timeline = stream_weights(ops, distribution, once)
+    cost = [account_streamed(ops, distribution, chip, timeline, Charging()) for chip in (once, always)]
+    assert [report.events() for report in cost] == [{"pass": 36 + 24 * 10 / 8}, {"cycle": 4 * (36 + 24 * 10 / 8)}]
+    assert cost[1].energy.sum() == pytest.approx(4 * cost[0].energy.sum(), rel=1e-12)
+
+
 def test_more_chips_than_anyone_would_build():
     with pytest.raises(CapacityError, match="the weights need the memory of 800,000 chips"):
         distribute([layer("fc", "input", 100, 1000)], machine(storage=0.1))
@@ -134,6 +147,7 @@ def test_a_run_is_conserved_written_and_read(tmp_path):
     passes = cost.events()["pass"]
     assert cost.energy_by_component()["nfu"] == pytest.approx(passes * 4.9 / 606e6, rel=1e-9)
     assert (summary["chips"], summary["arrays_used"], summary["programming"]) == (2, None, None)
+    assert summary["activity"] is None
     again = result_summary(read_result(write_result(result, tmp_path / "a.h5")))
     assert again == summary
     assert np.diff(result.timeline.finish).min() >= 0
@@ -144,6 +158,14 @@ def test_a_run_is_conserved_written_and_read(tmp_path):
     [
         (lambda: simulate(network_on_chip("jia-2020", "mlp")), "no network can run on jia-2020"),
         (lambda: load_experiment("isaac-mlp", {"chip": "dadiannao"}), "dataset: dadiannao has no arrays"),
+        (
+            lambda: network_on_chip("dadiannao", "mlp", {"schedule.replay": 2}),
+            "schedule: dadiannao takes one layer after the other",
+        ),
+        (
+            lambda: simulate(network_on_chip("dadiannao", "mlp", {"quantization.first_last": 8})),
+            "quantization: dadiannao has operands of one width",
+        ),
         (lambda: machine(replace(STREAMING, outputs=9)), "must be at most the 32 products of a pass"),
     ],
 )

@@ -15,5 +15,5 @@ from pimsim.chip.speculation import Speculation
 from pimsim.chip.steps import Share, StoreAndForward
 from pimsim.chip.streaming import Matrices, WeightStreaming
 from pimsim.chip.tile import Tile
-from pimsim.chip.timing import AbstractTiming, BitSerial, Clocked, IntegratedPulses, Pass, RippleColumns
+from pimsim.chip.timing import AbstractTiming, BitSerial, Clocked, CriticalPath, IntegratedPulses, Pass, RippleColumns
 from pimsim.chip.vary import vary

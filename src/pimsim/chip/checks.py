@@ -1,6 +1,7 @@
 """What a crossbar core refuses when it is built: parts that do not fit each other."""
 
 from pimsim.chip.crossbar import CrossbarCore
+from pimsim.chip.reads import ROW_TOGGLE, charges_cells, row_event
 from pimsim.chip.speculation import Speculation
 from pimsim.errors import SpecError, require
 
@@ -24,6 +25,7 @@ def check_core(core: CrossbarCore) -> None:
         raise SpecError("layout", "reads that are summed before a conversion take no turns")
     check_slices(core)
     check_adc_bits(core)
+    check_read_pulse(core)
     if core.wires is not None and (core.wires.feed != "input" or core.wires.interleaved):
         fact = "arrays of a core have one word line a row, which carries the input"
         raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
@@ -41,6 +43,10 @@ def check_speculation(core: CrossbarCore, speculation: Speculation) -> None:
         raise SpecError("speculation.bits", f"must add up to {core.input_bits}, got {list(speculation.bits)}")
     if core.accumulate == "analog":
         raise SpecError("accumulate", "reads that are summed before a conversion cannot fail one by one")
+    drivers = [core.dac] if core.word_line is None else [core.dac, core.word_line]
+    if charges_cells(core) or ROW_TOGGLE in map(row_event, drivers):
+        fact = "the first reads are not played, so that what they take of cells and rows is not known"
+        raise SpecError("speculation", fact, "State the array's energy, and drivers that are charged for every read.")
 
 
 def check_sinh(core: CrossbarCore) -> None:
@@ -52,6 +58,16 @@ def check_sinh(core: CrossbarCore) -> None:
     if core.accumulate == "analog" and not core.drives_exactly:
         remedy = "Convert every read (digital), or drive the rows with one bit (dac.bits)."
         raise SpecError("accumulate", f"{cell}, so reads cannot be summed before the cells answer", remedy)
+
+
+def check_read_pulse(core: CrossbarCore) -> None:
+    """Cells are read within a cycle, and by a known pulse where they are charged for what they conduct."""
+    if core.read_pulse is None and charges_cells(core):
+        remedy = "State core.read_pulse, or choose an array with an energy of its own, such as array-isaac."
+        raise SpecError("read_pulse", "is missing, and the array states no energy of a read", remedy)
+    if core.read_pulse is not None and core.read_pulse.width > core.cycle:
+        fact = f"must be at most a cycle, {core.cycle:g} s, got {core.read_pulse.width:g} s"
+        raise SpecError("read_pulse.width", fact)
 
 
 def check_slices(core: CrossbarCore) -> None:

@@ -17,7 +17,7 @@ from pimsim.chip.steps import StoreAndForward
 from pimsim.chip.tile import Tile
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
-from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity, Time
+from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity, Time, Varying
 
 MAX_ARRAYS = 2**31
 """More than fit on a wafer of the densest arrays published, and few enough to be counted in any integer."""
@@ -53,11 +53,11 @@ class AbstractChip(AbstractSpec):
     def peak(self) -> Peak:
         """What the chip does with every multiplier busy."""
 
-    def power(self) -> Power:
+    def power(self) -> Varying[Power, " variant"]:
         """With every component at its full rate: what papers add up."""
         return sum(power_by_component(self.bill()).values())
 
-    def area(self) -> Area:
+    def area(self) -> Varying[Area, " variant"]:
         return sum(area_by_component(self.bill()).values())
 
 
@@ -130,10 +130,10 @@ def on_mesh(chip: Chip, tile: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n 2"]:
     return places(chip.order, chip.mesh_rows, chip.mesh_cols)[tile % chip.tiles // chip.tile.router.shared_by]
 
 
-def power_by_component(bill: list[Line]) -> dict[str, Power]:
+def power_by_component(bill: list[Line]) -> dict[str, Varying[Power, " variant"]]:
     """Power at full rate."""
     return {line.component: line.number * line.cost.power for line in bill}
 
 
-def area_by_component(bill: list[Line]) -> dict[str, Area]:
+def area_by_component(bill: list[Line]) -> dict[str, Varying[Area, " variant"]]:
     return {line.component: line.number * line.cost.area for line in bill}

@@ -1,5 +1,6 @@
 """The crossbar core: sliced weights, streamed inputs, conversions, and the digital sums that make products of them."""
 
+import dataclasses
 import math
 from typing import Literal, NamedTuple
 
@@ -15,8 +16,9 @@ from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
 from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
+from pimsim.chip.reads import array_line, nominal, row_event
 from pimsim.chip.speculation import Speculation
-from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
+from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, ReadPulse, Wires
 from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError
 from pimsim.numerics import leaves_to_arrays
@@ -49,7 +51,7 @@ class CrossbarCore(AbstractCore):
     """Cycles a vector spends outside the array: buffer read, conversion, shift-and-add, activation, write."""
     columns_per_adc: int
     array: AbstractUnit
-    """One array; its event is one cell read."""
+    """One array; its event is one cell read, if it has an energy of its own."""
     dac: Dac
     adc: AbstractAdc
     sample_hold: AbstractUnit
@@ -72,6 +74,9 @@ class CrossbarCore(AbstractCore):
     """What driving a row costs beyond `dac`, if it counts: the charge of its wire and gates."""
     bit_line: AbstractUnit | None = None
     """What each sampled column costs, if it counts: the charge of its wire and drains."""
+    read_pulse: ReadPulse | None = None
+    """What the largest input is read with, if it is known: what cells conduct is then stated in joules, and charged for
+    where `array` is a BareArray."""
     wires: Wires | None = None
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
     mitigation: Mitigation | None = None
@@ -85,6 +90,15 @@ class CrossbarCore(AbstractCore):
         from pimsim.chip.checks import check_core  # which knows this class
 
         check_core(self)
+
+    def at(self, bits: tuple[int, int] | None) -> "CrossbarCore":
+        """This core as it works on a matrix of other widths, of weights and inputs: with other slices and reads.
+
+        Raises SpecError where slices or converters are stated for the core's own widths alone.
+        """
+        if bits is None or bits == (self.weight_bits, self.input_bits):
+            return self
+        return dataclasses.replace(self, weight_bits=bits[0], input_bits=bits[1])
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -241,7 +255,7 @@ class CrossbarCore(AbstractCore):
             driven = drives * (self.conversion_planes if self.layout.slices_apart else 1)
             factors = {"row_drive": driven, "input_bit_read": driven, "cell_read": cells}
             happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
-        return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
+        return nominal(self, happens) | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _rounds(self, signed: bool) -> tuple[float, float]:
         """How often the rows are driven for one vector, and how often each of its columns is converted."""
@@ -272,9 +286,9 @@ class CrossbarCore(AbstractCore):
         adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
         lines = [
             charge("adc", "conversion", adcs, self.adc),
-            charge("dac", "row_drive", self.arrays * self.rows, self.dac),
+            charge("dac", row_event(self.dac), self.arrays * self.rows, self.dac),
             charge("sample_hold", "sample", self.arrays * self.columns, self.sample_hold),
-            charge("array", "cell_read", self.arrays, self.array),
+            array_line(self),
             charge("shift_add", "shift_add", self.shift_add.number, self.shift_add),
             charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
             charge("output_register", "result_update", self.output_register.number, self.output_register),
@@ -282,7 +296,7 @@ class CrossbarCore(AbstractCore):
         if (energy := pulse_of(self.device).energy) is not None:
             lines.append(Line("cell_write", "cell_write", self.arrays, Cost(energy=energy)))
         if self.word_line is not None:
-            lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
+            lines.append(charge("word_line", row_event(self.word_line), self.arrays * self.rows, self.word_line))
         if self.bit_line is not None:
             lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
         if self.mitigation is not None:

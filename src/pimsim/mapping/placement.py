@@ -22,6 +22,10 @@ class Placement:
 
     matrix: Shaped[np.ndarray, " matrix"]
     """The names of the layers that have a matrix."""
+    weight_bits: Int[np.ndarray, " matrix"]
+    """The precision of each, the core's or its own …"""
+    input_bits: Int[np.ndarray, " matrix"]
+    """… and of the vectors that pass through it."""
     replication: Int[np.ndarray, " matrix"]
     """Replicas of each: copies, times the matrices of a layer whose weights are not shared."""
     chips: int
@@ -71,6 +75,15 @@ class Placement:
     def copies(self, layer: str) -> int:
         """Replicas of a layer's matrix."""
         return int(self.replication[self._index(layer)])
+
+    def precision(self, layer: str) -> tuple[int, int]:
+        """Bits of a layer's weights and inputs."""
+        index = self._index(layer)
+        return int(self.weight_bits[index]), int(self.input_bits[index])
+
+    def input_bits_of(self, layer: str, usual: int) -> int:
+        """Bits of the values that a layer reads, with a matrix or, as usual, without."""
+        return self.precision(layer)[1] if layer in self._indices else usual
 
     def blocks(self, layer: str) -> list[tuple[int, int, int, int]]:
         """(first row, rows, first col, cols) of the blocks of one replica."""
@@ -139,8 +152,9 @@ def place(
     check_products(ops, chip)
     if tiles == "own" and overflow == "reload":
         raise SpecError("mapping.tiles", "layers that take turns in the arrays have no tiles of their own")
-    cuts = functools.cache(chip.core.cuts)
-    tables = [block_table(op, cuts(op.rows, op.cols, op.taps)) for op in matrices]
+    cores = {bits: chip.core.at(bits) for bits in {op.precision for op in matrices}}
+    cuts = functools.cache(lambda bits, *size: cores[bits].cuts(*size))
+    tables = [block_table(op, cuts(op.precision, op.rows, op.cols, op.taps)) for op in matrices]
     each, whole = chip.core.arrays_per_block, chip.arrays_per_tile if tiles == "own" else 1
     pools = whole * sum(map(is_pool, ops)) if tiles == "own" else 0
     sizes = (op.matrices * len(table) * each for op, table in zip(matrices, tables, strict=True))
@@ -162,6 +176,8 @@ def place(
     chips = -(-used // chip.arrays)
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
+        weight_bits=np.array([cores[op.precision].weight_bits for op in matrices]),
+        input_bits=np.array([cores[op.precision].input_bits for op in matrices]),
         replication=replicas,
         chips=chips,
         arrays_total=chips * chip.arrays,

@@ -6,14 +6,23 @@ on its vector v when the producers' vectors that v needs have arrived.
 """
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Int32
 
 Shape = tuple[int, ...]
 """The shape of one image's tensor, without the batch: (height, width, channels), (tokens, n) or (n,)."""
+
+
+class Precision(NamedTuple):
+    """Bits of a matrix's weights and of the vectors that pass through it."""
+
+    weights: int
+    inputs: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +48,13 @@ class MatrixOp:
     recurrent: int = 0
     """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """One array per input: the first producer vector that each vector needs. None given: its own alone where vector v
+    needs vector v, and otherwise all from the tensor's first on."""
+    precision: Precision | None = None
+    """Where it differs from that of the core."""
+    passes: int = 1
+    """Of recurrent vectors, the matrices that each passes, one after the other, before the next can start."""
 
     @property
     def macs(self) -> int:
@@ -79,6 +95,8 @@ class ProductOp:
     """Useful multiplications per inference: what a causal mask leaves out does not count."""
     need: tuple[Int[np.ndarray, " vector"], Int[np.ndarray, " vector"]] = field(repr=False)
     """Of each side, the last producer vector of this inference that each vector needs."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """Of each side, the first, as for a MatrixOp."""
 
     @property
     def vectors(self) -> int:
@@ -109,9 +127,19 @@ class VectorOp:
     """Values in one output vector."""
     need: tuple[Int[np.ndarray, " vector"], ...] = field(repr=False)
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """One array per input: the first, as for a MatrixOp."""
 
 
 Op = MatrixOp | ProductOp | VectorOp
+
+
+def with_precision(ops: Sequence[Op], precision: Mapping[str, Precision]) -> list[Op]:
+    """The operations, those matrices that are named in other widths than the core's."""
+    return [
+        replace(op, precision=precision[op.layer]) if isinstance(op, MatrixOp) and op.layer in precision else op
+        for op in ops
+    ]
 
 
 def vector_count(shape: Shape) -> int:

@@ -17,8 +17,10 @@ from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Distribution, Placement
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
-from pimsim.schedule import Timeline
+from pimsim.reads import ReadReport
+from pimsim.schedule import Replay, Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
 
@@ -70,6 +72,8 @@ class Result:
 
     specification: Specification
     provenance: Provenance
+    quantization: QuantizationReport | None
+    """What rounding costs each layer; None where no data ran."""
     inference: Inference | None
     """None where no data ran: the cost alone was asked for."""
     placement: Placement | None
@@ -77,9 +81,13 @@ class Result:
     distribution: Distribution | None
     """Of machines without arrays: which chips have which weights."""
     timeline: Timeline
+    replay: Replay | None
+    """None where none was asked for."""
     cost: CostReport
-    programming: ProgrammingReport | None
+    reads: ReadReport | None
     """None of machines without arrays."""
+    programming: ProgrammingReport | None
+    """Likewise."""
     peak: Peak
     stages: Stages
 

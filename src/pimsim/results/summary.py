@@ -9,8 +9,11 @@ from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.mapping import Distribution, Placement
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
+from pimsim.reads import ReadReport
 from pimsim.results.record import Result
+from pimsim.schedule import Replay
 from pimsim.units import Energy
 
 ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_interval", "trials", "samples")
@@ -25,12 +28,14 @@ def result_summary(result: Result) -> dict[str, Any]:
         "network": result.specification.network,
         "dataset": result.specification.dataset,
         **inference_summary(inference),
+        "quantization": quantization_summary(result.quantization),
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
         "bottleneck": timeline.bottleneck,
         "schedule": timeline.kind,
         "shared_s": dict(zip(timeline.resource.tolist(), timeline.occupied.tolist(), strict=True)),
+        "replay": replay_summary(result.replay),
         "busiest": dict(zip(timeline.resource.tolist(), timeline.busiest.tolist(), strict=True)),
         "energy_J": cost.total_energy,
         "power_W": cost.power,
@@ -45,6 +50,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "events": cost.events(),
         "peak": peak_summary(result.peak),
         "programming": None if programming is None else programming_summary(programming, cost.total_energy),
+        "activity": None if result.reads is None else reads_summary(result.reads),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
     }
@@ -64,19 +70,24 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
     """What the chip computed; null where no data ran."""
     accuracy = dict.fromkeys(ACCURACY)
     if inference is None:
-        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        nothing = {"engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        return {"engine": None, "accuracy": accuracy, "agreement": None} | nothing
+    if (inference.label >= 0).all():
+        accuracy |= {
+            "float": inference.float_accuracy,
+            "quantized": inference.quantized_accuracy,
+            "crossbar_mean": inference.crossbar_mean,
+            "crossbar_std": inference.crossbar_std,
+            "crossbar_interval": list(inference.crossbar_interval),
+        }
     accuracy |= {
-        "float": inference.float_accuracy,
-        "quantized": inference.quantized_accuracy,
-        "crossbar_mean": inference.crossbar_mean,
-        "crossbar_std": inference.crossbar_std,
-        "crossbar_interval": list(inference.crossbar_interval),
         "trials": len(inference.crossbar_accuracy),
         "samples": len(inference.label),
     }
     return {
         "engine": inference.engine,
         "accuracy": accuracy,
+        "agreement": inference.agreement.summary(),
         "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
         "snr_dB_by_layer": {
             name: float(value) if np.isfinite(value) else None
@@ -84,6 +95,26 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
         },
         "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
     }
+
+
+def quantization_summary(losses: QuantizationReport | None) -> dict[str, dict[str, Any]]:
+    """Of each layer its bits, and signal-to-noise ratios in dB, null where nothing is lost; {} where no data ran."""
+    if losses is None:
+        return {}
+    bits = zip(losses.weight_bits.tolist(), losses.input_bits.tolist(), strict=True)
+    return {
+        layer: {"weight_bits": weights, "input_bits": inputs} | {f"{kind}_dB": value for kind, value in ratios.items()}
+        for (layer, ratios), (weights, inputs) in zip(losses.sqnr_db().items(), bits, strict=True)
+    }
+
+
+def replay_summary(replay: Replay | None) -> dict[str, Any] | None:
+    """What became of the images that were replayed, beside what the schedule says; null where none were."""
+    if replay is None:
+        return None
+    figures = ("latency", "interval", "latency_difference", "interval_difference")
+    seconds = {f"{figure}_s": getattr(replay, figure) for figure in figures}
+    return {"images": len(replay.left), **seconds, "bottleneck": replay.bottleneck}
 
 
 def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> dict[str, Any]:
@@ -100,6 +131,20 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
     }
     stated = {key: None if math.isnan(value) else value for key, value in figures.items()}
     return {"cells": report.total_cells, "parallel": report.parallel} | stated
+
+
+def reads_summary(report: ReadReport) -> dict[str, Any]:
+    """What the cells take while they are read; null is what needs a pulse or data that there is none of."""
+    gaps, energy = report.gaps(), dict(zip(report.matrix.tolist(), report.energy.tolist(), strict=True))
+    stated = not math.isnan(report.full_read_energy)
+    return {
+        "kind": report.kind,
+        "charged": report.charged,
+        "full_reads": float(report.full_reads.sum()),
+        "cell_energy_J": report.total_energy if stated else None,
+        "cell_energy_by_layer_J": energy if stated else {},
+        "gap": {name: None if math.isnan(gap) else gap for name, gap in gaps.items()},
+    }
 
 
 def chip_summary(chip: AbstractChip) -> dict[str, Any]:

@@ -48,11 +48,12 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
         values[op.layer] = op.vectors * op.width
         travelling = op.inputs if isinstance(op, MatrixOp) or op.layer in placement.pool else op.inputs[1:]
         edges += [
-            _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
+            _edge(source, op.layer, values[source], where[source], where[op.layer], chip, placement)
+            for source in travelling
         ]
         if isinstance(op, MatrixOp) and op.recurrent:
             own = where[op.layer]
-            edges.append(_edge(op.layer, op.layer, op.vectors * op.recurrent, own, own, chip))
+            edges.append(_edge(op.layer, op.layer, op.vectors * op.recurrent, own, own, chip, placement))
     return edges
 
 
@@ -63,8 +64,9 @@ def _edge(
     source: Int[np.ndarray, " source"],
     target: Int[np.ndarray, " target"],
     chip: Chip,
+    placement: Placement,
 ) -> Edge:
-    bits = values * chip.core.input_bits
+    bits = values * placement.input_bits_of(consumer, chip.core.input_bits)
     flits = bits / chip.tile.router.flit_bits
     routers = np.where(source[:, None] == target, 0, 1 + distance(source[:, None], target, chip))
     other_chips = (source[:, None] // chip.tiles) != np.unique(target // chip.tiles)

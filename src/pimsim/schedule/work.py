@@ -12,6 +12,7 @@ from pimsim.network.ops import MatrixOp, Op, ProductOp
 from pimsim.schedule.handover import shares_of
 from pimsim.schedule.traffic import Edge
 
+IMAGE = "input"
 ROUNDING = 1e-6
 """Cycles by which sums of fractions of a cycle may be off."""
 
@@ -39,15 +40,16 @@ def works_of(
 ) -> list[Work]:
     """The copies and the cycles of each layer. The vectors of a recurrent layer follow one another through the matrix,
     and copies serve other inferences."""
-    latencies = {kind: chip.core.latency(signed=kind) for kind in set(signed.values())}
-    shares, cycle = product_shares(ops, placement), chip.tick
     if chip.steps is not None:
         return stepwise(ops, placement, chip, signed, edges)
+    kinds = {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops if isinstance(op, MatrixOp)}
+    latencies = {(bits, kind): chip.core.at(bits).latency(signed=kind) for bits, kind in set(kinds.values())}
+    shares, cycle = product_shares(ops, placement), chip.tick
     works = []
     for op in ops:
         if isinstance(op, MatrixOp):
-            (depth, interval), copies = latencies[signed[op.layer]], placement.copies(op.layer)
-            own, rounds = (1, depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
+            (depth, interval), copies = latencies[kinds[op.layer]], placement.copies(op.layer)
+            own, rounds = (1, op.passes * depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
             works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds))
         elif isinstance(op, ProductOp):
             pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
@@ -79,7 +81,8 @@ def stepwise(
         else:
             time = steps.sum_time(share, core, results)
         cycles = math.ceil(time / chip.tick - ROUNDING)
-        works.append(Work(op, copies, cycles, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
+        interval = cycles * (op.passes if isinstance(op, MatrixOp) else 1)
+        works.append(Work(op, copies, interval, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
     return works
 
 
@@ -87,6 +90,14 @@ def rewriting(placement: Placement, chip: Chip) -> list[int]:
     """Cycles that writing each round takes; none where arrays are written once, before the first inference."""
     if placement.rounds == 1:
         return [0]
-    cells = [chip.core.cells(int(r), int(c)) for r, c in zip(placement.block_rows, placement.block_cols, strict=True)]
+    cores = [chip.core.at(placement.precision(layer)) for layer in placement.matrix.tolist()]
+    blocks = zip(placement.block_matrix, placement.block_rows, placement.block_cols, strict=True)
+    cells = [cores[matrix].cells(int(rows), int(cols)) for matrix, rows, cols in blocks]
     written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
     return [math.ceil(chip.core.rewriting(count) / chip.tick - ROUNDING) for count in written]
+
+
+def vector_counts(ops: Sequence[Op]) -> dict[str, int]:
+    """How many vectors each layer makes, and how many of the image anyone needs."""
+    asked = (need for op in ops for name, need in zip(op.inputs, op.need, strict=True) if name == IMAGE)
+    return {IMAGE: 1 + max((int(need.max()) for need in asked), default=0)} | {op.layer: op.vectors for op in ops}
