@@ -20,17 +20,18 @@ def run():
 
 
 def test_a_column_is_what_a_run_says(run):
-    """Two chips, an experiment and a machine on one network; the machine has no arrays, so only peak figures."""
-    found = compare(["isaac-ce", "puma", "isaac-mlp", "dadiannao"], "mlp", None)
-    isaac, puma, experiment, machine = found["columns"]
+    """Two chips, an experiment and two machines on one network; one does not say how it runs any: peak figures only."""
+    found = compare(["isaac-ce", "puma", "isaac-mlp", "dadiannao", "jia-2020"], "mlp", None)
+    isaac, puma, experiment, machine, macro = found["columns"]
     assert found["network"] == "mlp"
     assert isaac["energy_J"] == run.cost.total_energy
     assert isaac["energy_delay_Js"] == pytest.approx(run.cost.total_energy * run.timeline.latency)
     assert isaac["throughput_per_s_per_m2"] == pytest.approx(1 / run.timeline.interval / run.cost.area)
     assert isaac | {"name": ""} == experiment | {"name": ""}
-    assert machine["throughput_per_s"] is None
+    assert macro["throughput_per_s"] is macro["power_W"] is None
+    assert 0 < machine["utilisation"] < 1
     assert machine["peak_ops_per_s"] == pytest.approx(5584.9e9, rel=1e-3)
-    assert (machine["power_W"], machine["peak_power_W"]) == (None, pytest.approx(20.113))
+    assert machine["power_W"] < machine["peak_power_W"] == pytest.approx(20.113)
     macs = sum(op.macs for op in load_topology("mlp").ops() if isinstance(op, MatrixOp))
     assert isaac["utilisation"] == pytest.approx(2 * macs / run.timeline.interval / isaac["peak_ops_per_s"])
     assert 0 < puma["utilisation"] < 1
@@ -43,6 +44,14 @@ def test_one_width_for_all():
     isaac, machine = compare(["isaac-ce", "dadiannao"], None, 8)["columns"]
     assert isaac["peak_ops_per_s"] == pytest.approx(4 * load_chip("isaac-ce").peak().ops_per_s)
     assert machine["peak_ops_per_s"] == pytest.approx(5584.9e9, rel=1e-3)
+
+
+def test_so_many_chips_for_all():
+    """Three of each, and nothing else changes what one run says."""
+    isaac, machine = compare(["isaac-ce", "dadiannao"], "lenet5", None, chips=3)["columns"]
+    assert machine["chips"] == 3
+    assert isaac["chips"] <= 3
+    assert machine["throughput_per_s"] > compare(["dadiannao"], "lenet5", None)["columns"][0]["throughput_per_s"]
 
 
 def test_best_is_by_row_and_may_tie():

@@ -2,17 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pimsim.chip import Chip, Line, Share, StoreAndForward
+from pimsim.chip import Chip, Line, Machine, Share, StoreAndForward
 from pimsim.chip.reads import FULL_READ, ROW_TOGGLE
 from pimsim.errors import SpecError
 from pimsim.inference import Activity
-from pimsim.mapping import Placement, product
+from pimsim.mapping import Distribution, Placement, matrices_of, product, streaming_of
 from pimsim.network.ops import MatrixOp, Op, ProductOp, VectorOp
 from pimsim.schedule import Edge, Timeline, shares_of
 from pimsim.spec import AbstractSpec
@@ -53,6 +53,7 @@ class CostReport:
     """What leakage and constant power are charged for."""
     chips: int
     tiles_on: int
+    """Of a machine without tiles: its chips."""
     power_gating: bool
     """As in Charging."""
     constant_power: str
@@ -88,23 +89,51 @@ def account(
 
     Raises SpecError when a layer asks for an event that no component of the chip answers.
     """
-    bill = chip.bill()
     events = events_by_layer(ops, placement, chip, edges, signed)
     if activity is not None:
         events = [observed(op.layer, counts, activity) for op, counts in zip(ops, events, strict=True)]
+    tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
+    on = tiles / chip.tiles
+    return _charged(chip.name, ops, chip.bill(), events, timeline, charging, placement.chips, tiles, on)
+
+
+def account_streamed(
+    ops: Sequence[Op], distribution: Distribution, machine: Machine, timeline: Timeline, charging: Charging
+) -> CostReport:
+    """The same on machines that stream weights: the events of the passes of all chips, each in all units charged."""
+    streaming, charged = streaming_of(machine), {line.event for line in machine.bill()}
+    one = {event: count for event, count in machine.events().items() if event in charged}
+    passes = [0.0 if isinstance(op, VectorOp) else streaming.passes(matrices_of(op)) for op in ops]
+    events = [{event: count * number for event, count in one.items()} for number in passes]
+    bill = [line._replace(cost=replace(line.cost, energy=line.number * line.cost.energy)) for line in machine.bill()]
+    chips = distribution.chips
+    return _charged(machine.name, ops, bill, events, timeline, charging, chips, tiles=chips, on=float(chips))
+
+
+def _charged(
+    name: str,
+    ops: Sequence[Op],
+    bill: Sequence[Line],
+    events: Sequence[Mapping[str, float]],
+    timeline: Timeline,
+    charging: Charging,
+    chips: int,
+    tiles: int,
+    on: float,
+) -> CostReport:
+    """Events of each layer times what they cost, and what `on` chips' worth of tiles leak and all chips always draw."""
     known = {line.event for line in bill} - {""}
     if unpaid := set().union(*events) - known:
         fact = f"no component is charged for {', '.join(sorted(unpaid))}"
-        raise SpecError(chip.name, fact, f"Its bill has: {', '.join(sorted(known))}.")
+        raise SpecError(name, fact, f"Its bill has: {', '.join(sorted(known))}.")
     count = np.array([[counts.get(line.event, 0.0) for line in bill] for counts in events])
     dynamic = count * np.array([line.cost.energy for line in bill])
     acting = [index for index, line in enumerate(bill) if line.event]
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
-    tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
-    static = time * standing_power(bill, chip, tiles, placement.chips)[:, 0]
-    area = np.array([line.number * line.cost.area for line in bill]) * placement.chips
+    static = time * standing_power(bill, on, chips)[:, 0]
+    area = np.array([line.number * line.cost.area for line in bill]) * chips
     total = float(dynamic.sum() + static.sum())
-    in_tiles = float(area.sum()) / placement.chips - chip.link.cost().area
+    in_tiles = sum(line.number * line.cost.area for line in bill if line.component != "link")
     return CostReport(
         layer=np.array([op.layer for op in ops]),
         component=np.array([line.component for line in bill]),
@@ -116,9 +145,9 @@ def account(
         total_energy=total,
         power=total / time,
         area=float(area.sum()),
-        area_on=in_tiles * tiles / chip.tiles,
+        area_on=float(in_tiles * on),
         time=time,
-        chips=placement.chips,
+        chips=chips,
         tiles_on=tiles,
         power_gating=charging.power_gating,
         constant_power=charging.constant_power,
@@ -156,7 +185,7 @@ def reprice(report: CostReport, many: Chip) -> Repriced:
     events = report.events()
     dynamic = by_line([events.get(line.event, 0.0) * line.cost.energy for line in bill])
     energy, area, power = np.broadcast_arrays(
-        dynamic + report.time * standing_power(bill, many, report.tiles_on, report.chips),
+        dynamic + report.time * standing_power(bill, report.tiles_on / many.tiles, report.chips),
         by_line([line.number * line.cost.area for line in bill]) * report.chips,
         by_line([line.number * line.cost.power for line in bill]),
     )
@@ -273,7 +302,7 @@ def _summed(happened: Iterable[tuple[Mapping[str, float], int]]) -> dict[str, fl
     return dict(total)
 
 
-def standing_power(bill: Sequence[Line], chip: Chip, tiles: int, chips: int) -> Powers[np.ndarray, "component variant"]:
-    """Leakage of the tiles that are on and constant power of the chips, by line of the chip's bill."""
-    leakage = by_line([line.number * line.cost.leakage for line in bill]) * tiles / chip.tiles
+def standing_power(bill: Sequence[Line], on: float, chips: int) -> Powers[np.ndarray, "component variant"]:
+    """Leakage of so many chips' worth of tiles and constant power of all chips, by line of a chip's bill."""
+    leakage = by_line([line.number * line.cost.leakage for line in bill]) * on
     return leakage + by_line([line.number * line.cost.constant for line in bill]) * chips

@@ -28,6 +28,8 @@ COMPONENTS = (
 REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
 FILES = ("dataset", "labels")
 """Keys of an experiment that may hold a file or a folder."""
+LONGEST_REMEDY = 200
+"""Characters of names, beyond which an error does not repeat them."""
 MAX_TRAIL = 20
 """Cards that refer to cards that refer to cards."""
 
@@ -62,6 +64,7 @@ def unknown(name: str, kinds: Sequence[str]) -> CardNotFound:
         remedy = "The name of a card's file ends in .yaml, that of a result in .h5."
     else:
         remedy = nearest(name, [card for kind in kinds for card in cards(kind)])
+        remedy = remedy if len(remedy) < LONGEST_REMEDY else f"`pimsim list {kinds[0]}s` names all."
     return CardNotFound(name[:QUOTED] or quoted(name), f"no {' or '.join(kinds)} has this name", remedy)
 
 

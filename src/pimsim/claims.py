@@ -40,11 +40,14 @@ class Claim(AbstractSpec):
     """A published value of a quantity, or several of it under different settings."""
 
     quantity: str
+    """By its name in `pimsim.quantities`."""
     tolerance: str
     """"0.1 %"."""
     network: str = ""
     """That the chip runs, where the quantity is one of a run."""
     value: str = ""
+    parts: tuple[str, ...] = ()
+    """The components that count, of a power or an area, where not all do."""
     set: dict[str, Any] = eqx.field(default_factory=dict)
     points: tuple[Point, ...] = ()
     label: str = ""

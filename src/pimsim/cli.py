@@ -196,6 +196,8 @@ def check(
 
     pimsim compare isaac-ce puma --network vgg-d
 
+    pimsim compare isaac-ce dadiannao --network vgg-d --chips 16
+
     pimsim compare isaac-ce puma dadiannao --operand-bits 8
     """
 )
@@ -207,6 +209,9 @@ def compare(
     operand_bits: Annotated[
         int | None, typer.Option(min=1, max=16, help="Give all of them operands of this width.", show_default=False)
     ] = None,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="Give all of them so many chips for the network.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Put chips side by side, the best of each row marked."""
@@ -214,7 +219,7 @@ def compare(
     from pimsim import comparison
     from pimsim.tables import comparison_table
 
-    found = comparison.compare(names, network, operand_bits)
+    found = comparison.compare(names, network, operand_bits, chips)
     if as_json:
         print(json.dumps(found, indent=2))
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pimsim.chip import AbstractChip, Chip
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import PimsimError, SpecError
 from pimsim.experiment import NO_DATA, load_any_chip, load_experiment, network_on_chip
 from pimsim.network.ops import MatrixOp
@@ -46,42 +46,47 @@ RUN = (
 """Of all chips that the network takes, as it runs."""
 
 
-def compare(names: Sequence[str], network: str | None, operand_bits: int | None) -> dict[str, Any]:
+def compare(
+    names: Sequence[str], network: str | None, operand_bits: int | None, chips: int | None = None
+) -> dict[str, Any]:
     """The figures of each, null where it has none, and who is best in each row.
 
     A chip runs `network` for its cost; an experiment runs that, or its own; a result is read. With `operand_bits`
-    chips and experiments get weights and inputs of that width, and everything is computed anew.
+    chips and experiments get weights and inputs of that width, with `chips` so many chips each instead of as many as
+    hold one copy of the weights, and everything is computed anew.
     """
     columns = []
     for name in names:
         try:
-            columns.append({"name": name} | figures_of(name, network, operand_bits))
+            columns.append({"name": name} | figures_of(name, network, operand_bits, chips))
         except PimsimError as error:
             raise error if error.place.startswith(name) else error.within(name, ": ") from None
     ran = {column["network"] for column in columns} - {None}
     if len(ran) > 1:
         fact = f"they run different networks: {', '.join(sorted(ran))}"
         raise SpecError("compare", fact, "Name one for all: --network NAME.")
-    return {"network": min(ran, default=None), "operand_bits": operand_bits, "columns": columns, "best": best(columns)}
+    asked = {"network": min(ran, default=None), "operand_bits": operand_bits, "chips": chips}
+    return asked | {"columns": columns, "best": best(columns)}
 
 
-def figures_of(name: str, network: str | None, bits: int | None) -> dict[str, Any]:
+def figures_of(name: str, network: str | None, bits: int | None, chips: int | None) -> dict[str, Any]:
     """The figures of one chip, experiment or result."""
     if name.endswith(".h5"):
         summary = result_summary(read_result(name))
-        if bits or network not in (None, summary["network"]):
+        if bits or chips or network not in (None, summary["network"]):
             raise SpecError(name, "is a result, which nothing changes", "Name its experiment, which is run again.")
         return run_figures(summary)
+    budget = {"mapping.budget": {"chips": chips}} if chips else {}
     if not is_chip(name):
         wide = {f"chip.core.{field}": bits for field in ("weight_bits", "input_bits") if bits}
         own = {"network": network} if network else {}
-        return run_figures(result_summary(simulate(load_experiment(name, {"dataset": NO_DATA} | own | wide))))
+        return run_figures(result_summary(simulate(load_experiment(name, {"dataset": NO_DATA} | own | wide | budget))))
     chip = load_any_chip(name)
     fields = ("core.weight_bits", "core.input_bits") if isinstance(chip, Chip) else ("weight_bits", "input_bits")
     wide = {field: bits for field in fields if bits}
-    if network and isinstance(chip, Chip):
+    if network and (not isinstance(chip, Machine) or chip.streaming):
         inside = {f"chip.{field}": value for field, value in wide.items()}
-        return run_figures(result_summary(simulate(network_on_chip(name, network, inside))))
+        return run_figures(result_summary(simulate(network_on_chip(name, network, inside | budget))))
     return chip_figures(load_any_chip(name, wide))
 
 

@@ -11,13 +11,13 @@ import equinox as eqx
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import apply_overrides, is_file_name, is_model, load_card, registered
-from pimsim.chip import AbstractChip, Chip
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Overflow, Placement, Replicate, Tiles, Windows, place
+from pimsim.mapping import Budget, Distribution, Overflow, Placement, Replicate, Tiles, Windows, distribute, place
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
@@ -66,13 +66,17 @@ class MappingPlan(AbstractSpec):
         """The matrices of a network in the arrays of a chip, as planned."""
         return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow, tiles=self.tiles)
 
+    def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
+        """The same in the memories of machines."""
+        return distribute(ops, machine, self.replicate, budget=self.budget, overflow=self.overflow)
+
 
 class Experiment(AbstractSpec):
     """Everything one run depends on."""
 
     name: str
     """Also of the result file."""
-    chip: Chip
+    chip: AbstractChip
     network: str
     """A name, or an .onnx file."""
     dataset: str = NO_DATA
@@ -109,9 +113,15 @@ class Experiment(AbstractSpec):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
-        if self.has_data and self.chip.core.layout is not None:
+        if self.has_data and not isinstance(self.chip, Chip):
+            fact = f"{self.chip.name} has no arrays, so what it computes is not simulated"
+            raise SpecError("dataset", fact, f"Ask for its cost alone: dataset: {NO_DATA}.")
+        if self.has_data and isinstance(self.chip, Chip) and self.chip.core.layout is not None:
             fact = f"{self.chip.name} reads arrays in turns (core.layout), which no engine plays"
             raise SpecError("dataset", fact, "Ask for the cost alone: dataset: none")
+        if isinstance(self.chip, Machine) and self.schedule not in (SchedulePlan(), SchedulePlan(kind="sequential")):
+            fact = f"{self.chip.name} takes one layer after the other, and has no mesh and no buffers"
+            raise SpecError("schedule", fact, "Leave it out.")
         if self.samples is not None:
             require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
@@ -124,14 +134,20 @@ class Experiment(AbstractSpec):
 
     def ops(self, network: Network) -> list[Op]:
         """What the network asks of the chip, in the precision of each layer."""
-        ops, core = network.ops(), self.chip.core
+        ops, chip = network.ops(), self.chip
+        if not isinstance(chip, Chip):
+            if self.quantization.precision or self.quantization.first_last is not None:
+                fact = f"{chip.name} has operands of one width for all layers"
+                raise SpecError("quantization", fact, "Set chip.weight_bits and chip.input_bits.")
+            return ops
+        core = chip.core
         layers = [op.layer for op in ops if isinstance(op, MatrixOp)]
         try:
             own = self.quantization.precisions(layers, Precision(core.weight_bits, core.input_bits))
         except SpecError as error:
             raise error.within("quantization") from None
-        if own and (self.chip.steps is not None or core.layout is not None):
-            fact = f"{self.chip.name} works in steps, which are stated for one precision"
+        if own and (chip.steps is not None or core.layout is not None):
+            fact = f"{chip.name} works in steps, which are stated for one precision"
             raise SpecError("quantization", fact, "Set chip.core.weight_bits and chip.core.input_bits.")
         for name, bits in own.items():
             try:
@@ -180,13 +196,14 @@ def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any]
         raise error.within(f"{network} on {chip}", ": ") from None
 
 
-def on_chip(chip: Chip, network: str) -> Experiment:
+def on_chip(chip: AbstractChip, network: str) -> Experiment:
     """The same of a chip that has no card."""
     plans = {"mapping": MappingPlan, "schedule": SchedulePlan, "charging": Charging}
-    for field in chip.usual:
+    stated = chip.usual if isinstance(chip, Chip) else {}
+    for field in stated:
         if field not in plans:
             raise SpecError(f"usual.{field}", "is no plan of an experiment", nearest(field, plans))
-    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items()}
+    usual = {field: from_data(plan, plans[field]) for field, plan in stated.items()}
     return Experiment(name=f"{chip.name}-{network}", chip=chip, network=network, **usual)
 
 

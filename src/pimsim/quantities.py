@@ -1,22 +1,35 @@
 """Figures of chips and of the networks they run that papers print: by name, the unit and what gives it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pimsim.accounting import CostReport
 from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.chip.chip import area_by_component, power_by_component
+from pimsim.chip.crossbar import bits_table
 from pimsim.errors import SpecError, nearest, quoted
 from pimsim.experiment import on_chip
 from pimsim.schedule import Timeline
 from pimsim.simulation import cost_of
-from pimsim.units import Area, Energy, Varying
 
 Measure = Callable[[Any], Any]
+Bill = Callable[[Any], Mapping[str, Any]]
+BILLS: dict[str, tuple[str, Bill]] = {
+    "power": ("W", lambda chip: power_by_component(chip.bill())),
+    "area": ("m2", lambda chip: area_by_component(chip.bill())),
+}
+"""Sums over components, or over some of them; `power_share` and the like are what those make of the whole."""
+ARRAY_BILLS: dict[str, tuple[str, Bill]] = {
+    "tile_power": ("W", lambda chip: power_by_component(chip.tile_bill())),
+    "tile_area": ("m2", lambda chip: area_by_component(chip.tile_bill())),
+    "core_power": ("W", lambda chip: power_by_component(chip.core.bill())),
+    "core_area": ("m2", lambda chip: area_by_component(chip.core.bill())),
+}
+"""Of chips of arrays."""
+PASS_BILLS: dict[str, tuple[str, Bill]] = {"pass_energy": ("J", lambda machine: machine.energy_by_unit())}
+"""Of machines, whose parameters may be arrays."""
 ANY: dict[str, tuple[str, Measure]] = {
-    "power": ("W", lambda chip: chip.power()),
-    "area": ("m2", lambda chip: chip.area()),
     "peak": ("op/s", lambda chip: chip.peak().ops_per_s),
     "power_efficiency": ("op/s/W", lambda chip: chip.peak().ops_per_s_per_W),
     "area_efficiency": ("op/s/m2", lambda chip: chip.peak().ops_per_s_per_m2),
@@ -25,30 +38,26 @@ ANY: dict[str, tuple[str, Measure]] = {
     "mac_energy": ("J", lambda chip: 2 * chip.power() / chip.peak().ops_per_s),
 }
 ARRAYS: dict[str, tuple[str, Measure]] = {
-    "tile_power": ("W", lambda chip: sum(power_by_component(chip.tile_bill()).values())),
-    "tile_area": ("m2", lambda chip: sum(area_by_component(chip.tile_bill()).values())),
-    "core_power": ("W", lambda chip: sum(power_by_component(chip.core.bill()).values())),
-    "core_area": ("m2", lambda chip: sum(area_by_component(chip.core.bill()).values())),
-    "adc_power": ("W", lambda chip: power_by_component(chip.bill())["adc"]),
-    "adc_share": ("1", lambda chip: power_by_component(chip.bill())["adc"] / chip.power()),
-    "router_power": ("W", lambda chip: power_by_component(chip.bill())["router"]),
     "arrays": ("1", lambda chip: float(chip.arrays)),
+    "weights": ("1", lambda chip: float(chip.arrays * chip.core.rows * chip.core.weights_per_array)),
     "conversions_per_mac": ("1", lambda chip: chip.core.conversions_per_mac()),
+    "conversion_energy": ("J", lambda chip: chip.core.adc.cost().energy),
+    "conversion_bits": ("1", lambda chip: float(bits_table(chip.core, True).mean())),
     "vector_cycles": ("1", lambda chip: float(chip.core.latency(signed=True).depth)),
+    "vector_interval": ("1", lambda chip: float(chip.core.latency(signed=True).interval)),
     "vector_latency": ("s", lambda chip: chip.core.latency(signed=True).depth * chip.core.cycle),
-    "vector_energy": ("J", lambda chip: ARRAYS["core_power"][1](chip) * ARRAYS["vector_latency"][1](chip)),
+    "vector_energy": ("J", lambda chip: measure(chip, "core_power") * ARRAYS["vector_latency"][1](chip)),
     "peak_one_at_a_time": ("op/s", lambda chip: chip.peak().ops_per_s / _overlap(chip)),
 }
-"""Of chips of arrays; `vector_energy` is power × latency, as it is published."""
+"""Of chips of arrays; `vector_energy` is power × latency, as it is published; intervals are in cycles."""
 PASSES: dict[str, tuple[str, Measure]] = {
     "peak": ("op/s", lambda machine: machine.rate()),
     "power_efficiency": ("op/s/W", lambda machine: machine.rate() / machine.power()),
     "area_efficiency": ("op/s/m2", lambda machine: machine.rate() / machine.area()),
     "mac_energy": ("J", lambda machine: 2 * machine.power() / machine.rate()),
     "pass_time": ("s", lambda machine: machine.one_pass().time),
-    "pass_energy": ("J", lambda machine: machine.pass_energy()),
 }
-"""Of machines, whose parameters may be arrays."""
+"""Of machines."""
 Run = tuple[Timeline, CostReport]
 NETWORKS: dict[str, tuple[str, Measure]] = {
     "tiles": ("1", lambda run: float(run[1].tiles_on)),
@@ -57,6 +66,9 @@ NETWORKS: dict[str, tuple[str, Measure]] = {
     "energy": ("J", lambda run: run[1].total_energy),
 }
 """Of one inference of a network."""
+SHARE = "_share"
+OF_UNITS = {"area": "area", "energy": "pass_energy"}
+"""Before the point in the name of a machine's quantity: what is summed up over the units behind it."""
 
 
 def _overlap(chip: Chip) -> float:
@@ -64,43 +76,45 @@ def _overlap(chip: Chip) -> float:
     return latency.depth / latency.interval
 
 
-def measure(chip: AbstractChip, name: str) -> float:
+def measure(chip: AbstractChip, name: str, parts: Sequence[str] = ()) -> float:
     """A quantity of a chip, in SI."""
-    return quantity(chip, name)[1](chip)
+    return quantity(chip, name, parts)[1](chip)
 
 
-def quantity(chip: AbstractChip, name: str) -> tuple[str, Measure]:
-    """The unit of a quantity, and what gives it; of a machine's units also `area.adc` or `energy.adc+inputs`."""
-    known = ANY | (ARRAYS if isinstance(chip, Chip) else {}) | (PASSES if isinstance(chip, Machine) else {})
-    if isinstance(chip, Machine) and name.startswith(("area.", "energy.")):
-        what, _, units = name.partition(".")
-        return ("m2", partial(area_of, units=units)) if what == "area" else ("J", partial(energy_of, units=units))
+def quantity(chip: AbstractChip, name: str, parts: Sequence[str] = ()) -> tuple[str, Measure]:
+    """The unit of a quantity, and what gives it; of sums over components, those of `parts` where any are named.
+
+    Of a machine also `area.adc` or `energy.adc+inputs`: the parts in the name, and the energy of a pass.
+    """
+    arrays, machine = isinstance(chip, Chip), isinstance(chip, Machine)
+    bills = BILLS | (ARRAY_BILLS if arrays else {}) | (PASS_BILLS if machine else {})
+    what, _, units = name.partition(".")
+    if machine and what in OF_UNITS and units:
+        name, parts = OF_UNITS[what], units.split("+")
+    whole = name.removesuffix(SHARE)
+    if whole in bills:
+        (unit, bill), share = bills[whole], whole != name
+        return "1" if share else unit, partial(sum_of, bill=bill, parts=parts, share=share)
+    known = ANY | (ARRAYS if arrays else {}) | (PASSES if machine else {})
     if name not in known:
-        raise SpecError("quantity", f"{chip.name} has no {quoted(name)}", nearest(name, known))
+        raise SpecError("quantity", f"{chip.name} has no {quoted(name)}", nearest(name, [*known, *bills]))
+    if parts:
+        raise SpecError("parts", f"{name} is no sum over components", f"These are: {', '.join(bills)}.")
     return known[name]
 
 
-def area_of(machine: Machine, units: str) -> Varying[Area, " variant"]:
-    return sum_of(area_by_component(machine.bill()), units)
-
-
-def energy_of(machine: Machine, units: str) -> Varying[Energy, " variant"]:
-    """For one pass."""
-    return sum_of(machine.energy_by_unit(), units)
-
-
-def sum_of(figures: Mapping[str, Any], units: str) -> Any:
-    """Of the units in "adc+inputs". Raises SpecError for a name that is none of them."""
-    for unit in units.split("+"):
-        if unit not in figures:
-            raise SpecError("quantity", f"the chip has no unit {quoted(unit)}", nearest(unit, figures))
-    return sum(figures[unit] for unit in units.split("+"))
+def sum_of(chip: AbstractChip, bill: Bill, parts: Sequence[str], *, share: bool) -> Any:
+    """Of those parts of a bill, or of all; or their share. Raises SpecError for a name that is none of them."""
+    figures = bill(chip)
+    for part in parts:
+        if part not in figures:
+            raise SpecError("parts", f"no component is called {quoted(part)}", nearest(part, figures))
+    chosen = sum(figures[part] for part in parts or figures)
+    return chosen / sum(figures.values()) if share else chosen
 
 
 def run(chip: AbstractChip, network: str) -> Run:
     """One inference, as is usual on the chip."""
-    if not isinstance(chip, Chip):
-        raise SpecError("network", f"{chip.name} has no arrays to run a network on")
     return cost_of(on_chip(chip, network))
 
 

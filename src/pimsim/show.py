@@ -13,14 +13,13 @@ from rich.console import Group, RenderableType
 
 from pimsim.cardfile import read_yaml
 from pimsim.catalog import card_path, cards, is_file_name, reference, unknown
-from pimsim.chip import AbstractChip
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError
 from pimsim.experiment import (
     Experiment,
     load_any_chip,
-    load_chip,
     load_component,
     load_device,
     load_experiment,
@@ -105,7 +104,7 @@ def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, A
     chip, changes = data.pop("chip"), {}
     named = overrides.get("chip", reference(name, "experiment", "chip"))
     if isinstance(named, str):
-        changes = difference(to_data(load_chip(named)), chip)
+        changes = difference(to_data(load_any_chip(named)), chip)
         changes = {f"chip.{path}": value for path, value in changes.items()}
     settings = flatten({"chip": named if isinstance(named, str) else chip} | data)
     summary = {"experiment": experiment.name, "settings": settings, "changes": changes}
@@ -175,7 +174,11 @@ def check_data(experiment: Experiment) -> None:
 
 
 def check_placement(experiment: Experiment) -> None:
-    experiment.mapping.place(experiment.ops(load_topology(experiment.network)), experiment.chip)
+    ops, chip = experiment.ops(load_topology(experiment.network)), experiment.chip
+    if isinstance(chip, Chip):
+        experiment.mapping.place(ops, chip)
+    elif isinstance(chip, Machine):
+        experiment.mapping.distribute(ops, chip)
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:

@@ -6,11 +6,12 @@ from math import prod
 
 import jax
 
-from pimsim.accounting import CostReport, account
+from pimsim.accounting import CostReport, account, account_streamed
+from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement, apply_windows
+from pimsim.mapping import Placement, apply_windows, streaming_of
 from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
@@ -20,7 +21,7 @@ from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.reads import report_reads
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, replay, schedule, traffic
+from pimsim.schedule import Timeline, replay, schedule, stream_weights, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -30,12 +31,14 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     asks for what cannot be.
     """
     chip, clock = experiment.chip, _Clock()
+    if not isinstance(chip, Chip):
+        return _streamed(experiment, chip, clock)
     quantized = data = inference = losses = None
     if experiment.has_data:
         network = _network(experiment, load_network)
         ops, data = experiment.ops(network), experiment.load_data(network)
         clock.lap("load")
-        quantized = _quantize(experiment, network, data)
+        quantized = _quantize(experiment, chip, network, data)
         losses = report(quantized, data.train_images)
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
@@ -48,7 +51,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     placement = experiment.mapping.place(ops, chip)
     clock.lap("place")
     if quantized and data:
-        inference = _infer(experiment, quantized, placement, data, progress)
+        inference = _infer(experiment, chip, quantized, placement, data, progress)
         clock.lap("infer")
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
@@ -70,6 +73,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         quantization=losses,
         inference=inference,
         placement=placement,
+        distribution=None,
         timeline=timeline,
         replay=replayed,
         cost=cost,
@@ -83,7 +87,12 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
 def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
     network, chip = _network(experiment, load_topology), experiment.chip
-    ops, signed = network.ops(), network.signed_inputs()
+    ops, signed = experiment.ops(network), network.signed_inputs()
+    if isinstance(chip, Machine):
+        distribution = experiment.mapping.distribute(ops, chip)
+        timeline = stream_weights(ops, distribution, chip)
+        return timeline, account_streamed(ops, distribution, chip, timeline, experiment.charging)
+    assert isinstance(chip, Chip)
     placement = experiment.mapping.place(ops, chip)
     edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
@@ -91,12 +100,42 @@ def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
 
 
 def _network(experiment: Experiment, load: Callable[[str], Network]) -> Network:
-    """The network, with its convolutions as they are mapped."""
-    return apply_windows(load(experiment.network), experiment.mapping.windows, experiment.chip.core)
+    """The network, with its convolutions as they are mapped to arrays."""
+    network, chip = load(experiment.network), experiment.chip
+    return apply_windows(network, experiment.mapping.windows, chip.core) if isinstance(chip, Chip) else network
 
 
-def _quantize(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:
-    core, calibration, scheme = experiment.chip.core, experiment.calibration, experiment.quantization
+def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Result:
+    """What an inference costs on machines whose weights stream from memory to multipliers."""
+    assert isinstance(chip, Machine)
+    streaming_of(chip)
+    ops = experiment.ops(load_topology(experiment.network))
+    clock.lap("load")
+    distribution = experiment.mapping.distribute(ops, chip)
+    clock.lap("place")
+    timeline = stream_weights(ops, distribution, chip)
+    clock.lap("schedule")
+    cost = account_streamed(ops, distribution, chip, timeline, experiment.charging)
+    clock.lap("account")
+    return Result(
+        specification=record_specification(experiment),
+        provenance=record_provenance(),
+        quantization=None,
+        inference=None,
+        placement=None,
+        distribution=distribution,
+        timeline=timeline,
+        replay=None,
+        cost=cost,
+        reads=None,
+        programming=None,
+        peak=chip.peak(),
+        stages=clock.stages(),
+    )
+
+
+def _quantize(experiment: Experiment, chip: Chip, network: Network, data: Dataset) -> QuantizedNetwork:
+    core, calibration, scheme = chip.core, experiment.calibration, experiment.quantization
     try:
         quantized = quantize(
             network,
@@ -113,10 +152,15 @@ def _quantize(experiment: Experiment, network: Network, data: Dataset) -> Quanti
 
 
 def _infer(
-    experiment: Experiment, quantized: QuantizedNetwork, placement: Placement, data: Dataset, progress: Progress
+    experiment: Experiment,
+    chip: Chip,
+    quantized: QuantizedNetwork,
+    placement: Placement,
+    data: Dataset,
+    progress: Progress,
 ) -> Inference:
     return infer(
-        quantized, placement, experiment.chip.core, data.test_images, data.test_labels,
+        quantized, placement, chip.core, data.test_images, data.test_labels,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
         activity=experiment.activity, calibration=data.train_images, progress=progress,
     )  # fmt: skip

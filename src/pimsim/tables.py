@@ -24,6 +24,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     gated = "gated" if charging["power_gating"] else "powered"
     charged, chips, total = charging["constant_power"], summary["chips"], summary["arrays_total"]
     on = format_quantity(summary["area_on_m2"], "m2")
+    tiles = f"{summary['tiles_on']} tiles on, idle tiles {gated}" if total else ""
     rows = [
         *_accuracy_rows(summary),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
@@ -31,14 +32,17 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         *_replay_rows(summary["replay"]),
         ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
         ("energy", format_quantity(summary["energy_J"], "J"), f"of one; constant power for its {charged}"),
-        ("power", format_quantity(summary["power_W"], "W"), f"{summary['tiles_on']} tiles on, idle tiles {gated}"),
+        ("power", format_quantity(summary["power_W"], "W"), tiles),
         ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}; tiles on, {on}"),
-        ("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"),
     ]  # fmt: skip
-    rows += read_rows(summary["activity"])
+    if total:
+        rows.append(("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"))
+    if summary["activity"] is not None:
+        rows += read_rows(summary["activity"])
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
     rows.append(("replication", copies or "none", ""))
-    rows += programming_rows(summary["programming"])
+    if summary["programming"] is not None:
+        rows += programming_rows(summary["programming"])
     return Group(
         _facts(title, rows),
         *([quantization_table(summary["quantization"])] if summary["quantization"] else []),

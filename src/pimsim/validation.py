@@ -75,7 +75,7 @@ def compare(said: Published, load: Callable[[str, Mapping[str, Any]], AbstractCh
         points = points_of(claim)
         chips = [evaluate.chip(point.chip or said.chip, point) for point in points]
         for chip, point in zip(chips, points, strict=True):
-            known = quantity_of_run(point.quantity) if claim.network else quantity(chip, point.quantity)
+            known = quantity_of_run(point.quantity) if claim.network else quantity(chip, point.quantity, claim.parts)
             if quantity_of(point.value)[2] != known[0]:
                 raise SpecError(point.quantity, f"{point.value} is not its unit")
         if claim.fit:
@@ -103,7 +103,7 @@ class Evaluation:
     def __call__(self, source: str, claim: Claim, point: Point) -> float:
         chip, key = self.chip(point.chip or source, point), self._key(point.chip or source, point)
         if not claim.network:
-            return measure(chip, point.quantity)
+            return measure(chip, point.quantity, claim.parts)
         if (key, claim.network) not in self.runs:
             self.runs[key, claim.network] = run(chip, claim.network)
         return quantity_of_run(point.quantity)[1](self.runs[key, claim.network])
@@ -117,7 +117,9 @@ def three_ways(said: Published, claim: Claim, chips: Sequence[tuple[AbstractChip
     """Before the fit every point, or the worst where no claim is made; the worst after it, and from the others."""
     points = [point for _, point in chips]
     measurements = [
-        Measurement(chip, quantity(chip, point.quantity)[1], quantity_of(point.value)[0], group_of(claim, point, n))
+        Measurement(
+            chip, quantity(chip, point.quantity, claim.parts)[1], quantity_of(point.value)[0], group_of(claim, point, n)
+        )
         for n, (chip, point) in enumerate(chips)
     ]
     done = calibrate(measurements, claim.fit)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pimsim.chip import Clocked, IntegratedPulses, RippleColumns
+from pimsim.chip import BitSerial, Clocked, IntegratedPulses, RippleColumns
 from pimsim.circuits import Circuit, Control, Parts, SharedUnit
 from pimsim.errors import SpecError
 from pimsim.experiment import load_any_chip, load_chip
@@ -15,6 +15,12 @@ def test_wider_operands_take_passes_and_multipliers():
     assert timing.of(2, 4) == (64, 1e-9)
     assert timing.of(8, 8) == (32, pytest.approx(4e-9))
     assert timing.of(7, 4).time == timing.of(8, 4).time
+
+
+@pytest.mark.parametrize(("bits", "cycles"), [((8, 8), 102), ((4, 8), 102), ((4, 4), 34)])
+def test_bit_serial_products_take_the_square_of_their_bits(bits, cycles):
+    """n² + 5 n - 2 cycles of the wider operand, whatever the number of lanes."""
+    assert BitSerial(lanes=256, cycle=1.0).of(*bits) == (256, cycles)
 
 
 def test_sums_ripple_to_the_next_register():

@@ -86,8 +86,8 @@ def test_a_network_larger_than_a_chip_is_spread_or_refused():
 @pytest.mark.parametrize(
     ("budget", "fact"),
     [
-        ({}, "mapping.budget: expected one of arrays, area and power, got none"),
-        ({"arrays": 9, "area": "1 mm2"}, "expected one of arrays, area and power, got arrays and area"),
+        ({}, "mapping.budget: expected one of chips, arrays, area and power, got none"),
+        ({"arrays": 9, "area": "1 mm2"}, "expected one of chips, arrays, area and power, got arrays and area"),
         ({"arrays": 0}, "mapping.budget.arrays: must be at least 1, got 0"),
         ({"power": "0 W"}, "mapping.budget.power: must be more than 0"),
         ({"area": 9}, "mapping.budget.area: expected an area, got 9"),

@@ -11,7 +11,9 @@ from pimsim.chip.layout import Layout
 from pimsim.chip.machine import Machine
 from pimsim.chip.mitigation import DigitalCorrection, Mitigation, RowAssignment
 from pimsim.chip.products import AbstractProducts, DigitalProducts, Pace, Product, RewrittenArrays
+from pimsim.chip.speculation import Speculation
 from pimsim.chip.steps import Share, StoreAndForward
+from pimsim.chip.streaming import Matrices, WeightStreaming
 from pimsim.chip.tile import Tile
-from pimsim.chip.timing import AbstractTiming, Clocked, CriticalPath, IntegratedPulses, Pass, RippleColumns
+from pimsim.chip.timing import AbstractTiming, BitSerial, Clocked, CriticalPath, IntegratedPulses, Pass, RippleColumns
 from pimsim.chip.vary import vary

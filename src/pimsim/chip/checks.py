@@ -1,7 +1,8 @@
 """What a crossbar core refuses when it is built: parts that do not fit each other."""
 
 from pimsim.chip.crossbar import CrossbarCore
-from pimsim.chip.reads import charges_cells
+from pimsim.chip.reads import ROW_TOGGLE, charges_cells, row_event
+from pimsim.chip.speculation import Speculation
 from pimsim.errors import SpecError, require
 
 
@@ -30,8 +31,22 @@ def check_core(core: CrossbarCore) -> None:
         raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
     if core.mitigation is not None:
         core.mitigation.check(core)
+    if core.speculation is not None:
+        check_speculation(core, core.speculation)
     if not core.device.is_ohmic:
         check_sinh(core)
+
+
+def check_speculation(core: CrossbarCore, speculation: Speculation) -> None:
+    """The first reads carry the whole input, and each of them is converted."""
+    if sum(speculation.bits) != core.input_bits:
+        raise SpecError("speculation.bits", f"must add up to {core.input_bits}, got {list(speculation.bits)}")
+    if core.accumulate == "analog":
+        raise SpecError("accumulate", "reads that are summed before a conversion cannot fail one by one")
+    drivers = [core.dac] if core.word_line is None else [core.dac, core.word_line]
+    if charges_cells(core) or ROW_TOGGLE in map(row_event, drivers):
+        fact = "the first reads are not played, so that what they take of cells and rows is not known"
+        raise SpecError("speculation", fact, "State the array's energy, and drivers that are charged for every read.")
 
 
 def check_sinh(core: CrossbarCore) -> None:

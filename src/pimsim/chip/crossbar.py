@@ -17,6 +17,7 @@ from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, uns
 from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
 from pimsim.chip.reads import array_line, nominal, row_event
+from pimsim.chip.speculation import Speculation
 from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, ReadPulse, Wires
 from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError
@@ -82,6 +83,8 @@ class CrossbarCore(AbstractCore):
     """What is done about faults of the cells, if anything."""
     layout: Layout | None = None
     """How matrices lie in arrays that are read in turns, if they are; otherwise an array is read all at once."""
+    speculation: Speculation | None = None
+    """Reads that come first and spare the others most conversions, if any: what they cost. They change no result."""
 
     def __check_init__(self):
         from pimsim.chip.checks import check_core  # which knows this class
@@ -234,11 +237,10 @@ class CrossbarCore(AbstractCore):
         return 1 if verified is None else verified[1]
 
     def events(self, rows: Size, cols: Size, *, signed: bool) -> dict[str, Count]:
-        reads, planes = float(len(self.streams(signed))), self.planes
+        (reads, times), planes = self._rounds(signed), self.planes
         extra = int(self.encoding.unit_level > 0)
         columns, counted = cols * planes + extra, cols * self.conversion_planes + extra
         spares = self.mitigation.spares if self.mitigation else 0
-        times = reads if self.accumulate == "digital" else 1.0
         happens: dict[str, Count] = {
             "row_drive": reads * rows,
             "cell_read": reads * rows * (columns + self.spare_lines),
@@ -255,13 +257,21 @@ class CrossbarCore(AbstractCore):
             happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
         return nominal(self, happens) | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
+    def _rounds(self, signed: bool) -> tuple[float, float]:
+        """How often the rows are driven for one vector, and how often each of its columns is converted."""
+        reads = float(len(self.streams(signed)))
+        if self.speculation is None:
+            return reads, reads if self.accumulate == "digital" else 1.0
+        first = len(self.speculation.bits)
+        return first + reads, first + self.speculation.failing * reads
+
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
         return float(bits_table(self, signed).mean() / self.adc.bits) if self.adc_bits else 1.0
 
     def latency(self, *, signed: bool) -> Latency:
         """A read takes as long as the conversions of the columns that share a converter, one after the other."""
-        interval = len(self.streams(signed)) * int(self.read_cycles())
+        interval = int(self._rounds(signed)[0]) * int(self.read_cycles())
         return Latency(depth=interval + self.pipeline_cycles, interval=interval)
 
     def read_cycles(self) -> Int[np.ndarray, "*variant"]:
@@ -294,9 +304,10 @@ class CrossbarCore(AbstractCore):
         return lines
 
     def conversions_per_mac(self) -> float:
-        """ADC conversions behind one multiply-accumulate of a full array."""
+        """ADC conversions behind one multiply-accumulate of a full array, without those that `adc_bits` skips."""
         full = self.events(self.rows, self.weights_per_array, signed=True)
-        return float(full["shift_add"]) / (self.rows * self.weights_per_array)
+        made = float((bits_table(self, True) > 0).mean()) if self.adc_bits else 1.0
+        return made * float(full["shift_add"]) / (self.rows * self.weights_per_array)
 
     def ranges_for(
         self,

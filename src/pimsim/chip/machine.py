@@ -7,6 +7,7 @@ import equinox as eqx
 from pimsim.chip.chip import AbstractChip, Peak
 from pimsim.chip.core import Line, charge
 from pimsim.chip.interconnect import Link
+from pimsim.chip.streaming import WeightStreaming
 from pimsim.chip.timing import AbstractTiming, Pass
 from pimsim.circuits import AbstractUnit, Factors, Process, factors
 from pimsim.errors import SpecError, nearest, quoted, require
@@ -16,7 +17,7 @@ from pimsim.units import Energy, Rate, Storage, Time, Varying, Voltage
 class Machine(AbstractChip):
     """Multipliers that all act at once, and the units around them, each charged for the events of a pass.
 
-    It has figures of merit and no arrays that this package could place a network in.
+    It has figures of merit, no arrays to place a network in, and runs one where it says how its weights are streamed.
     """
 
     name: str
@@ -28,6 +29,9 @@ class Machine(AbstractChip):
     units: dict[str, AbstractUnit]
     """By name. What names an event of the timing is charged for each; of others power is that at the rate of passes."""
     link: Link | None = None
+    """To others of its kind; without it, nothing waits for what they made."""
+    streaming: WeightStreaming | None = None
+    """How the multipliers share the work of a matrix; None where the machine is known by its figures alone."""
     process: Process | None = None
     """In which figures and times hold."""
     supply: Voltage = 0.0
@@ -38,6 +42,9 @@ class Machine(AbstractChip):
         require("weight_bits", self.weight_bits, 1, 16)
         if self.supply and self.process is None:
             raise SpecError("process", "is missing", "Without it nothing can be said of another supply.")
+        if self.streaming is not None and self.streaming.inputs * self.streaming.outputs > self.one_pass().macs:
+            fact = f"inputs × outputs must be at most the {self.one_pass().macs:g} products of a pass"
+            raise SpecError("streaming", fact)
 
     def factors(self) -> Factors:
         """From the published supply to the one it runs at."""

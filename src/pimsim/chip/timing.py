@@ -85,6 +85,31 @@ class CriticalPath(AbstractTiming):
         return {"pass": 1.0, "cycle": float(math.ceil(input_bits / self.input_bits))}
 
 
+class BitSerial(AbstractTiming):
+    """One-bit adders at the bit lines of SRAM arrays; numbers of n bits lie along the bit lines: Neural Cache.
+
+        t = (n² + 5 n - 2) cycles          of a product; n is the larger width
+
+    Products are added up within an array in steps that the published peak leaves out, as does this. Eckert et al., ISCA
+    2018.
+    """
+
+    lanes: int
+    """Bit lines."""
+    cycle: Time
+
+    def __check_init__(self):
+        require("lanes", self.lanes, 1)
+        require_positive("cycle", self.cycle, "s")
+
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
+        return Pass(self.lanes, self.events(input_bits, weight_bits)["cycle"] * self.cycle)
+
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
+        bits = max(input_bits, weight_bits)
+        return {"pass": 1.0, "cycle": float(bits**2 + 5 * bits - 2)}
+
+
 class RippleColumns(AbstractTiming):
     """An adder in every cell: a weight's adders lie side by side, sums ripple down the rows to the next register.
 

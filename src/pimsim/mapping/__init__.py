@@ -1,6 +1,7 @@
 """Which block of which matrix sits in which array. Plain Python and NumPy."""
 
 from pimsim.mapping.budget import Budget, Overflow
+from pimsim.mapping.distribution import Distribution, distribute, matrices_of, streaming_of
 from pimsim.mapping.location import locations, product, product_shares
 from pimsim.mapping.overlap import Windows, apply_windows
 from pimsim.mapping.placement import Placement, occupied, place

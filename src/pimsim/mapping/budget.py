@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, Machine
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.errors import CapacityError, SpecError, require, require_positive
 from pimsim.spec import AbstractSpec
@@ -12,22 +12,26 @@ Overflow = Literal["spread", "reload", "refuse"]
 """What becomes of a network of which one copy does not fit a chip: it takes as many chips as it needs, its layers take
 turns in the arrays, which are rewritten in every inference, or it is an error."""
 
+MOST_CHIPS = 2**16
 ROUNDING = 1e-12
 """Share by which sums of costs may be off."""
 
 
 class Budget(AbstractSpec):
-    """A limit on arrays: how many, or the area or the full-rate power of the tiles and links that come with them."""
+    """A limit on chips or arrays: how many, or the area or full-rate power of tiles and of the links with them."""
 
+    chips: int | None = None
     arrays: int | None = None
     area: Area | None = None
     power: Power | None = None
 
     def __check_init__(self):
-        given = [field for field in ("arrays", "area", "power") if getattr(self, field) is not None]
+        given = [field for field in ("chips", "arrays", "area", "power") if getattr(self, field) is not None]
         if len(given) != 1:
-            raise SpecError("", f"expected one of arrays, area and power, got {' and '.join(given) or 'none'}")
-        if self.arrays is not None:
+            raise SpecError("", f"expected one of chips, arrays, area and power, got {' and '.join(given) or 'none'}")
+        if self.chips is not None:
+            require("chips", self.chips, 1, MOST_CHIPS)
+        elif self.arrays is not None:
             require("arrays", self.arrays, 1)
         else:
             require_positive(given[0], getattr(self, given[0]))
@@ -36,12 +40,24 @@ class Budget(AbstractSpec):
         """The arrays that the budget pays for: those of whole tiles, on as many chips as these fill."""
         if self.arrays is not None:
             return self.arrays
+        if self.chips is not None:
+            return self.chips * chip.arrays
         if self.area is not None:
             limit, whole, tile = self.area, chip.area(), sum(area_by_component(chip.tile_bill()).values())
         else:
             assert self.power is not None
             limit, whole, tile = self.power, chip.power(), sum(power_by_component(chip.tile_bill()).values())
         return tiles_for(limit, whole, tile, chip.tiles) * chip.arrays_per_tile
+
+    def affords_machines(self, machine: Machine) -> int:
+        """The whole machines that the budget pays for."""
+        if self.arrays is not None:
+            raise SpecError("mapping.budget.arrays", f"{machine.name} has no arrays", "Give chips, area or power.")
+        if self.chips is not None:
+            return self.chips
+        limit, whole = (self.area, machine.area()) if self.area is not None else (self.power, machine.power())
+        assert limit is not None
+        return min(int(limit / whole * (1 + ROUNDING)), MOST_CHIPS)
 
 
 def tiles_for(limit: float, whole: float, tile: float, tiles: int) -> int:

@@ -16,7 +16,7 @@ from pimsim.accounting import CostReport
 from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
-from pimsim.mapping import Placement
+from pimsim.mapping import Distribution, Placement
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
@@ -76,13 +76,18 @@ class Result:
     """What rounding costs each layer; None where no data ran."""
     inference: Inference | None
     """None where no data ran: the cost alone was asked for."""
-    placement: Placement
+    placement: Placement | None
+    """None of machines without arrays."""
+    distribution: Distribution | None
+    """Of machines without arrays: which chips have which weights."""
     timeline: Timeline
     replay: Replay | None
     """None where none was asked for."""
     cost: CostReport
-    reads: ReadReport
-    programming: ProgrammingReport
+    reads: ReadReport | None
+    """None of machines without arrays."""
+    programming: ProgrammingReport | None
+    """Likewise."""
     peak: Peak
     stages: Stages
 

@@ -8,6 +8,7 @@ import numpy as np
 from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
+from pimsim.mapping import Distribution, Placement
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
@@ -20,7 +21,7 @@ ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_int
 
 def result_summary(result: Result) -> dict[str, Any]:
     """The figures of a run, SI units in the key names; these keys are stable."""
-    inference, placement, timeline, cost = result.inference, result.placement, result.timeline, result.cost
+    inference, timeline, cost, programming = result.inference, result.timeline, result.cost, result.programming
     return {
         "experiment": result.specification.experiment,
         "chip": result.specification.chip,
@@ -40,21 +41,29 @@ def result_summary(result: Result) -> dict[str, Any]:
         "power_W": cost.power,
         "area_m2": cost.area,
         "area_on_m2": cost.area_on,
-        "chips": placement.chips,
+        "chips": cost.chips,
         "tiles_on": cost.tiles_on,
-        "arrays_used": placement.arrays_used,
-        "arrays_total": placement.arrays_total,
-        "replication": dict(zip(placement.matrix.tolist(), placement.replication.tolist(), strict=True)),
+        **mapping_summary(result.placement, result.distribution),
         "energy_by_component_J": cost.energy_by_component(),
         "energy_by_layer_J": cost.energy_by_layer(),
         "area_by_component_m2": cost.area_by_component(),
         "events": cost.events(),
         "peak": peak_summary(result.peak),
-        "programming": programming_summary(result.programming, cost.total_energy),
-        "activity": reads_summary(result.reads),
+        "programming": None if programming is None else programming_summary(programming, cost.total_energy),
+        "activity": None if result.reads is None else reads_summary(result.reads),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
     }
+
+
+def mapping_summary(placement: Placement | None, distribution: Distribution | None) -> dict[str, Any]:
+    """Arrays and copies of each matrix; null where there are no arrays."""
+    if placement is not None:
+        copies = dict(zip(placement.matrix.tolist(), placement.replication.tolist(), strict=True))
+        return {"arrays_used": placement.arrays_used, "arrays_total": placement.arrays_total, "replication": copies}
+    assert distribution is not None
+    copies = dict(zip(distribution.matrix.tolist(), distribution.copies.tolist(), strict=True))
+    return {"arrays_used": None, "arrays_total": None, "replication": copies}
 
 
 def inference_summary(inference: Inference | None) -> dict[str, Any]:
