@@ -45,7 +45,8 @@ def describe_arrays(
     """
     names = placement.matrix.tolist()
     cores = {name: core.at(placement.precision(name)) for name in names}
-    cells = [sum(cores[name].cells(rows, cols) for _, rows, _, cols in placement.blocks(name)) for name in names]
+    shapes = {name: placement.block_shapes(name).items() for name in names}
+    cells = [sum(n * cores[name].cells(*shape) for shape, n in shapes[name]) for name in names]
     verified, exact, unknown = core.device.verification is not None, core.device.is_exact, float("nan")
 
     def table(entry: str, unseen: float, whole: Sequence[int]) -> np.ndarray:
