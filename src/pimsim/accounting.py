@@ -182,7 +182,7 @@ def events_by_layer(
         """Events, and how often they happen."""
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
-            yield arrive(edge.values * edge.copies, bits), 1
+            yield arrive(edge.received, bits), 1
         if isinstance(op, VectorOp):
             yield act(op.kind, op.values, op.operands), 1
         elif isinstance(op, ProductOp):

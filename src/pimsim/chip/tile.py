@@ -73,7 +73,7 @@ class Tile(AbstractSpec):
         feeding = bits * self.products.reads(product) / product.m * bit_time / tiles
         return pace._replace(each=max(pace.each, feeding))
 
-    def arrival_events(self, values: int, bits: int) -> dict[str, float]:
+    def arrival_events(self, values: float, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""
         return {"buffer_bit": float(values * bits)}
 

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int, Shaped
 from pimsim.chip import Chip, Cuts
 from pimsim.errors import NetworkError
 from pimsim.mapping.budget import Budget, Overflow, capacity, require_capacity
+from pimsim.mapping.groups import Groups
 from pimsim.mapping.replication import Replicate
 from pimsim.mapping.rounds import copies_and_groups
 from pimsim.network.ops import MatrixOp, Op, ProductOp
@@ -67,14 +68,24 @@ class Placement:
 
     def block_shapes(self, layer: str) -> dict[tuple[int, int], int]:
         """How many blocks of each (rows, cols) one replica has."""
-        lone = self._one_replica(layer)
-        wide = int(self.block_cols[lone].max()) + 1
-        shape, count = np.unique(self.block_rows[lone] * wide + self.block_cols[lone], return_counts=True)
-        return {divmod(each, wide): number for each, number in zip(shape.tolist(), count.tolist(), strict=True)}
+        if layer not in self._shapes:
+            lone = self._one_replica(layer)
+            wide = int(self.block_cols[lone].max()) + 1
+            shape, count = np.unique(self.block_rows[lone] * wide + self.block_cols[lone], return_counts=True)
+            pairs = zip(shape.tolist(), count.tolist(), strict=True)
+            self._shapes[layer] = {divmod(each, wide): number for each, number in pairs}
+        return self._shapes[layer]
+
+    @functools.cached_property
+    def groups(self) -> Groups:
+        """The matrix-vector operations that tiles start."""
+        tile = self.block_array // self.arrays_per_tile
+        return Groups.of(self.block_matrix, tile, self.block_replica, self.block_row, self.block_rows)
 
     def tiles(self, layer: str) -> Int[np.ndarray, " tile"]:
         """The tiles, counted on through the chips, that hold any of a layer."""
-        return distinct(self.block_array[self._blocks(layer)] // self.arrays_per_tile)
+        index = self._index(layer)
+        return distinct(self.groups.tile[slice(*np.searchsorted(self.groups.matrix, [index, index + 1]))])
 
     def tiles_on(self) -> int:
         """Tiles that hold anything."""
@@ -90,6 +101,10 @@ class Placement:
 
     def _index(self, layer: str) -> int:
         return self._indices[layer]
+
+    @functools.cached_property
+    def _shapes(self) -> dict[str, dict[tuple[int, int], int]]:
+        return {}
 
     @functools.cached_property
     def _indices(self) -> dict[str, int]:

@@ -66,7 +66,7 @@ def mesh_flits(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Float
     for first in range(0, len(edges), at_once):
         some = edges[first : first + at_once]
         source = _at_routers([edge.source for edge in some], shape, chip)
-        target = _at_routers([edge.target for edge in some], shape, chip)
+        target = _at_routers([edge.target for edge in some], shape, chip, [edge.share for edge in some])
         source *= np.array([edge.flits / len(edge.source) for edge in some])[:, None, None, None]
         to_col, from_row = target.sum(axis=(1, 2))[:, None, None, :], source.sum(axis=(1, 3))[:, None, :, None]
         total[0] += (_upto(source, 3) * _beyond(to_col, 3)).sum(axis=0)
@@ -102,13 +102,17 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
 
 
 def _at_routers(
-    tiles: Sequence[Int[np.ndarray, " _"]], shape: tuple[int, int, int], chip: Chip
+    tiles: Sequence[Int[np.ndarray, " _"]],
+    shape: tuple[int, int, int],
+    chip: Chip,
+    share: Sequence[Float[np.ndarray, " _"]] = (),
 ) -> Float[np.ndarray, "edge chip row col"]:
-    """How many of the tiles of each edge stand at each router."""
+    """How many of the tiles of each edge stand at each router, or the sum of their shares."""
     routers = np.concatenate(tiles) // chip.tile.router.shared_by
     edge = np.repeat(np.arange(len(tiles)), [len(each) for each in tiles])
     size = prod(shape)
-    return np.bincount(edge * size + routers, minlength=len(tiles) * size).reshape(-1, *shape).astype(float)
+    weights = np.concatenate(share) if share else None
+    return np.bincount(edge * size + routers, weights, len(tiles) * size).reshape(-1, *shape).astype(float)
 
 
 def _upto(count: Float[np.ndarray, "..."], axis: int) -> Float[np.ndarray, "..."]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from pimsim.chip import Chip
-from pimsim.mapping import Placement, locations
-from pimsim.network.ops import MatrixOp, Op
+from pimsim.mapping import Placement, demands, locations
+from pimsim.network.ops import MatrixOp, Op, ProductOp
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,38 +21,44 @@ class Edge:
     source: Int[np.ndarray, " source"] = field(repr=False)
     """The tiles that make it, in equal parts."""
     target: Int[np.ndarray, " target"] = field(repr=False)
-    """The tiles that receive it; each keeps its own copy."""
+    """The tiles that receive any of it."""
+    share: Float[np.ndarray, " target"] = field(repr=False)
+    """How much of it each of them receives, and keeps for itself."""
     flits: float
-    """Of one copy."""
+    """Of the whole tensor."""
     flit_hops: float
     link_bits: float
     """Bits that leave one chip for another."""
 
     @property
-    def copies(self) -> int:
-        """Tiles that receive the tensor."""
-        return len(self.target)
+    def received(self) -> float:
+        """Values that arrive at all tiles together."""
+        return self.values * float(self.share.sum())
 
 
 def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: int) -> list[Edge]:
     """Every tensor that moves, with XY-routed distances.
 
-    Layers without a matrix work where their first input lies. Each tile that works for a layer receives all of the
-    layer's inputs, as unicasts from the producing tiles in equal parts; staying in a tile costs no flit. What a
-    recurrent layer gives back to itself travels likewise.
+    A tile with blocks of a matrix receives what their rows take of the layer's inputs, as unicasts from the producing
+    tiles in equal parts; staying in a tile costs no flit. What a recurrent layer gives back to itself travels likewise.
+    Layers without a matrix work where their first input lies, on equal parts of it, and receive the matching parts of
+    the others; what multiplies two results receives the whole right side wherever any of the left lies.
     """
-    where = locations(ops, placement)
+    where, needed = locations(ops, placement), demands(ops, placement)
     values = {"input": image_values}
     edges = []
     for op in ops:
         values[op.layer] = op.vectors * op.width
-        travelling = op.inputs if isinstance(op, MatrixOp) else op.inputs[1:]
-        edges += [
-            _edge(source, op.layer, values[source], where[source], where[op.layer], chip) for source in travelling
-        ]
+        target = where[op.layer]
+        for source in op.inputs if isinstance(op, MatrixOp) else op.inputs[1:]:
+            if isinstance(op, MatrixOp):
+                share = needed[op.layer].share(values[source])
+            else:
+                share = np.full(len(target), 1.0 if isinstance(op, ProductOp) else 1 / len(target))
+            edges.append(_edge(source, op.layer, values[source], where[source], target, share, chip))
         if isinstance(op, MatrixOp) and op.recurrent:
-            own = where[op.layer]
-            edges.append(_edge(op.layer, op.layer, op.vectors * op.recurrent, own, own, chip))
+            share, given_back = needed[op.layer].recurrent_share(op.recurrent), op.vectors * op.recurrent
+            edges.append(_edge(op.layer, op.layer, given_back, target, target, share, chip))
     return edges
 
 
@@ -62,22 +68,33 @@ def _edge(
     values: int,
     source: Int[np.ndarray, " source"],
     target: Int[np.ndarray, " target"],
+    share: Float[np.ndarray, " target"],
     chip: Chip,
 ) -> Edge:
     bits = values * chip.core.input_bits
     flits = bits / chip.tile.router.flit_bits
     routers = np.where(source[:, None] == target, 0, 1 + distance(source[:, None], target, chip))
-    other_chips = (source[:, None] // chip.tiles) != np.unique(target // chip.tiles)
     return Edge(
         producer=producer,
         consumer=consumer,
         values=values,
         source=source,
         target=target,
+        share=share,
         flits=flits,
-        flit_hops=float(flits * routers.mean(axis=0).sum()),
-        link_bits=float(bits * other_chips.mean(axis=0).sum()),
+        flit_hops=float(flits * (routers.mean(axis=0) @ share)),
+        link_bits=bits * crossing(source // chip.tiles, target // chip.tiles, share),
     )
+
+
+def crossing(
+    source: Int[np.ndarray, " source"], target: Int[np.ndarray, " target"], share: Float[np.ndarray, " target"]
+) -> float:
+    """How often a tensor leaves one chip for another: what the tiles of a chip share crosses to it once, at most."""
+    if source.max() == target.min() and source.min() == target.max():
+        return 0.0
+    on_chip = np.minimum(1.0, np.bincount(target, share))
+    return float((on_chip * (source[:, None] != np.arange(len(on_chip))).mean(axis=0)).sum())
 
 
 def distance(a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"], chip: Chip) -> Int[np.ndarray, "*n"]:
