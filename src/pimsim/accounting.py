@@ -183,6 +183,8 @@ def events_by_layer(
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
             yield arrive(edge.received, bits), 1
+            if chip.memory is not None:
+                yield {"dram_bit": edge.memory_bits}, 1
         if isinstance(op, VectorOp):
             yield act(op.kind, op.values, op.operands), 1
         elif isinstance(op, ProductOp):

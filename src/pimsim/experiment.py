@@ -15,7 +15,7 @@ from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Overflow, Placement, Replicate, place
+from pimsim.mapping import Budget, Fill, Overflow, Packing, Placement, Replicate, Search, place
 from pimsim.network.datasets import Dataset
 from pimsim.network.ops import Op
 from pimsim.schedule import SchedulePlan
@@ -47,10 +47,26 @@ class MappingPlan(AbstractSpec):
     budget: Budget | None = None
     """What the copies may take, instead of the chips that one copy of each matrix needs."""
     overflow: Overflow = "spread"
+    packing: Packing = "single"
+    fill: Fill = "order"
+    search: Search | None = None
+    """Whether to look for better places of the tiles on the mesh than the network's order."""
+
+    def __check_init__(self):
+        reloads, packed = self.overflow == "reload", self.packing == "dense"
+        if packed and reloads:
+            raise SpecError("packing", "dense arrays are not rewritten", "Choose overflow: spread, or packing: single.")
+        if self.fill == "level" and (packed or reloads):
+            fact = "tiles cannot be levelled where blocks take turns in their arrays"
+            raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
 
     def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
         """The matrices of a network in the arrays of a chip, as planned."""
-        return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow)
+        if self.packing == "dense" and chip.core.wires is not None:
+            fact = "wires are modelled for arrays that hold one block"
+            raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
+        placing = {"budget": self.budget, "overflow": self.overflow, "packing": self.packing, "fill": self.fill}
+        return place(ops, chip, self.replicate, **placing)
 
 
 class Experiment(AbstractSpec):

@@ -16,7 +16,7 @@ from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import schedule, traffic
+from pimsim.schedule import arrange, schedule, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -40,12 +40,14 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         clock.lap("load")
 
     ops = network.ops()
-    placement = experiment.mapping.place(ops, chip)
+    placement, pixels = experiment.mapping.place(ops, chip), prod(network.input_shape)
+    if experiment.mapping.search is not None:
+        placement = arrange(ops, placement, chip, pixels, experiment.mapping.search)
     clock.lap("place")
     if quantized and data:
         inference = _infer(experiment, quantized, placement, data, progress)
         clock.lap("infer")
-    edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
+    edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging)

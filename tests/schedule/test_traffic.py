@@ -9,7 +9,7 @@ from pimsim.mapping import demands, place
 from pimsim.network.layers import Conv2d
 from pimsim.network.ops import MatrixOp, VectorOp
 from pimsim.schedule import traffic
-from pimsim.schedule.traffic import distance
+from pimsim.schedule.traffic import Mesh
 
 
 def dense(name, source, rows, cols):
@@ -29,11 +29,12 @@ def edges_of(ops, chip, image_values):
 def test_distance_is_the_number_of_links_of_an_xy_route(isaac):
     """Four tiles share a router; routers stand 6 in a row; the distance is symmetric and obeys the triangle."""
     tiles = np.arange(isaac.tiles)
-    between = distance(tiles[:, None], tiles, isaac)
+    mesh = Mesh.of(isaac)
+    between = mesh.distance(tiles[:, None], tiles)
     row, col = tiles // 4 // 6, tiles // 4 % 6
     np.testing.assert_array_equal(between, abs(row[:, None] - row) + abs(col[:, None] - col))
     assert between.max() == 6 + 5
-    assert (distance(tiles + isaac.tiles, tiles, isaac) == np.zeros(isaac.tiles)).all()
+    assert (mesh.distance(tiles + isaac.tiles, tiles) == np.zeros(isaac.tiles)).all()
 
 
 def test_a_network_in_one_tile_sends_no_flit(isaac):

@@ -1,7 +1,7 @@
 """A chip: tiles on a mesh, links to the outside, and the figures of merit that follow."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from equinox import AbstractVar
@@ -10,6 +10,7 @@ from pimsim.chip.core import Line, charge
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.interconnect import Link
 from pimsim.chip.tile import Tile
+from pimsim.circuits import AbstractUnit
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity
@@ -66,6 +67,8 @@ class Chip(AbstractChip):
     tile: Tile
     core: CrossbarCore
     link: Link
+    memory: AbstractUnit | None = None
+    """That all tiles share, and through which all tensors pass if there is one; its event is one bit."""
 
     def __check_init__(self):
         require("mesh_rows", self.mesh_rows, 1, 4096)
@@ -91,7 +94,12 @@ class Chip(AbstractChip):
 
     def bill(self) -> list[Line]:
         tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
-        return [*tiles, charge("link", "", 1, self.link)]
+        shared = [charge("link", "", 1, self.link)]
+        if self.memory is not None:
+            line = charge("memory", "dram_bit", self.memory.number, self.memory)
+            always = replace(line.cost, constant=line.cost.leakage, leakage=0.0)  # whatever tiles are off
+            shared.append(line._replace(cost=always))
+        return tiles + shared
 
     def peak(self) -> Peak:
         core = self.core

@@ -151,8 +151,9 @@ class CrossbarCore(AbstractCore):
         return signed and (self.inputs.bipolar or summed)
 
     def cuts(self, rows: int, cols: int) -> Cuts:
-        blocks, arrays = math.ceil(rows / self.rows), math.ceil(cols / self.weights_per_array)
-        return Cuts(blocks, math.ceil(rows / blocks), arrays, min(cols, self.weights_per_array))
+        wide = self.weights_per_array
+        blocks = math.ceil(rows / self.rows)
+        return Cuts(blocks, math.ceil(rows / blocks), math.ceil(cols / wide), min(cols, wide))
 
     def program(
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,

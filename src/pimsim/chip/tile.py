@@ -8,6 +8,7 @@ from pimsim.chip.products import AbstractProducts, Pace, Product
 from pimsim.circuits import AbstractBuffer, AbstractUnit
 from pimsim.errors import require
 from pimsim.spec import AbstractSpec
+from pimsim.units import Time
 
 
 class Tile(AbstractSpec):
@@ -30,6 +31,9 @@ class Tile(AbstractSpec):
     """What else there is, by name: control, instruction memories; no event makes it act."""
     products: AbstractProducts | None = None
     """What multiplies two results of the network; None where nothing can."""
+    issue: Time = 0.0
+    """From one matrix-vector operation that the tile starts to the next, where its arrays take turns; 0 where they need
+    not."""
 
     def __check_init__(self):
         require("cores", self.cores, 1, 4096)

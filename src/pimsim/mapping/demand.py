@@ -45,8 +45,7 @@ def demands(ops: Sequence[Op], placement: Placement) -> dict[str, Demand]:
     tall = np.array([op.rows for op in matrices]) // groups
     met = (group.row + group.rows - 1) // tall[of] - group.row // tall[of] + 1
     channels = np.minimum(group.rows / width[of], met / groups[of])
-    passing = vectors // placement.replication, vectors % placement.replication
-    driven = group.rows * (passing[0][of] + (group.replica < passing[1][of]))
+    driven = group.rows * group.passing(vectors, placement.replication)
     first = np.ones(len(of), bool)
     first[1:] = (of[1:] != of[:-1]) | (group.tile[1:] != group.tile[:-1])
     starts = np.flatnonzero(first)

@@ -14,6 +14,8 @@ class Groups(NamedTuple):
     replica: Int[np.ndarray, " group"]
     row: Int[np.ndarray, " group"]
     rows: Int[np.ndarray, " group"]
+    cols: Int[np.ndarray, " group"]
+    """Of all its blocks together."""
 
     @classmethod
     def of(
@@ -23,9 +25,10 @@ class Groups(NamedTuple):
         replica: Int[np.ndarray, " block"],
         row: Int[np.ndarray, " block"],
         rows: Int[np.ndarray, " block"],
+        cols: Int[np.ndarray, " block"],
     ) -> "Groups":
         """The groups of blocks that stand in the order of their matrices."""
-        columns = (matrix, tile, replica, row, rows)
+        columns = (matrix, tile, replica, row, rows, cols)
         where = matrix * (1 + int(tile.max())) + tile
         if (where[1:] < where[:-1]).any():
             order = np.lexsort((row, replica, where))
@@ -34,4 +37,12 @@ class Groups(NamedTuple):
         first[1:] = where[1:] != where[:-1]
         for column in columns[2:4]:
             first[1:] |= column[1:] != column[:-1]
-        return cls(*(column[first] for column in columns))
+        starts = np.flatnonzero(first)
+        return cls(*(column[starts] for column in columns[:-1]), np.add.reduceat(columns[-1], starts))
+
+    def passing(
+        self, vectors: Int[np.ndarray, " matrix"], replicas: Int[np.ndarray, " matrix"]
+    ) -> Int[np.ndarray, " group"]:
+        """Vectors that pass each group, of those that pass each matrix: vector v takes replica v mod their number."""
+        each, rest = np.divmod(vectors, replicas)
+        return each[self.matrix] + (self.replica < rest[self.matrix])

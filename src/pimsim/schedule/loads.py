@@ -29,7 +29,7 @@ class Load(NamedTuple):
 
 
 def shared_loads(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge]) -> list[Load]:
-    """The busiest link between chips, link of the mesh, and bus of a tile.
+    """The busiest link between chips, link of the mesh, bus of a tile, and, where they bound it, memory and tile.
 
     All that crosses chips is taken to leave from one. A router has a port for each tile and each direction, which share
     its rate; a bus passes bits at the rate for which its power is stated.
@@ -37,14 +37,39 @@ def shared_loads(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Seq
     crossing = sum(edge.link_bits for edge in edges) / chip.link.bandwidth
     flits, bits = mesh_flits(edges, placement, chip), bus_bits(ops, placement, chip)
     direction, number, row, col = np.unravel_index(np.argmax(flits), flits.shape)
-    router, bus, tile = chip.tile.router, chip.tile.bus, int(np.argmax(bits))
+    bus, tile = chip.tile.bus, int(np.argmax(bits))
     link = f"chip {number}, router ({row}, {col}) {DIRECTIONS[direction]}" if flits.max() else ""
-    ports = router.shared_by + len(DIRECTIONS)
-    return [
+    loads = [
         Load("link", "all of one chip" if crossing else "", crossing),
-        Load("mesh", link, float(flits.max() * ports * seconds_an_event(router))),
+        Load("mesh", link, float(flits.max() * port_time(chip))),
         Load("bus", f"tile {tile}", float(bits[tile] * seconds_an_event(bus) / bus.number)),
     ]
+    if chip.memory is not None:
+        loads.append(Load("memory", "of one chip", memory_time(edges, placement, chip)))
+    if chip.tile.issue:
+        started = started_by(ops, placement)
+        loads.append(Load("issue", f"tile {started.argmax()}", float(started.max() * chip.tile.issue)))
+    return loads
+
+
+def started_by(ops: Sequence[Op], placement: Placement) -> Int[np.ndarray, " tile"]:
+    """Matrix-vector operations that each tile starts for one inference."""
+    vectors = {op.layer: op.vectors for op in ops}
+    passing = placement.groups.passing(np.array([vectors[layer] for layer in placement.matrix]), placement.replication)
+    return np.bincount(placement.groups.tile, passing, placement.chips * placement.tiles_per_chip).astype(int)
+
+
+def memory_time(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Time:
+    """How long one inference keeps the memory of a chip, with equal parts of all tensors in that of each."""
+    assert chip.memory is not None
+    bits = sum(edge.memory_bits for edge in edges) / placement.chips
+    return bits * seconds_an_event(chip.memory) / chip.memory.number
+
+
+def port_time(chip: Chip) -> Time:
+    """For which a flit keeps a port of a router."""
+    router = chip.tile.router
+    return (router.shared_by + len(DIRECTIONS)) * seconds_an_event(router)
 
 
 def seconds_an_event(circuit: AbstractCircuit) -> Time:
@@ -82,17 +107,12 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     by_name = {op.layer: op for op in ops if isinstance(op, MatrixOp)}
     matrices = [by_name[layer] for layer in placement.matrix.tolist()]
     count, bits, events = placement.replication, chip.core.input_bits, chip.tile.matrix_events
-    vectors = np.array([op.vectors for op in matrices])
-    size = placement.block_rows * placement.block_cols
-    of_matrix = placement.block_matrix
-    whole = np.bincount(of_matrix, size) / count
+    group, of = placement.groups, placement.groups.matrix
+    size = group.rows * group.cols
+    whole = np.bincount(of, size) / count
     per_vector = np.array([events(op.rows, op.cols, op.cols, bits)["bus_bit"] for op in matrices])
-    passing = (vectors // count)[of_matrix] + (placement.block_replica < (vectors % count)[of_matrix])
-    total = np.bincount(
-        placement.block_array // placement.arrays_per_tile,
-        passing * size * (per_vector / whole)[of_matrix],
-        placement.chips * placement.tiles_per_chip,
-    )
+    bits_each = group.passing(np.array([op.vectors for op in matrices]), count) * size * (per_vector / whole)[of]
+    total = np.bincount(group.tile, bits_each, placement.chips * placement.tiles_per_chip)
     products = [op for op in ops if isinstance(op, ProductOp)]
     where = locations(ops, placement) if products else {}
     for op in products:

@@ -1,7 +1,8 @@
 """What travels between tiles and chips for one inference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -9,6 +10,29 @@ from jaxtyping import Float, Int
 from pimsim.chip import Chip
 from pimsim.mapping import Placement, demands, locations
 from pimsim.network.ops import MatrixOp, Op, ProductOp
+
+
+class Mesh(NamedTuple):
+    """What of a chip decides what travels, and how far."""
+
+    tiles: int
+    cols: int
+    shared_by: int
+    flit_bits: int
+    value_bits: int
+    has_memory: bool
+
+    @classmethod
+    def of(cls, chip: Chip) -> "Mesh":
+        router = chip.tile.router
+        bits = router.flit_bits, chip.core.input_bits
+        return cls(chip.tiles, chip.mesh_cols, router.shared_by, *bits, chip.memory is not None)
+
+    def distance(self, a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"]) -> Int[np.ndarray, "*n"]:
+        """Links between the routers of two tiles, by their places on their own chips' meshes."""
+        row, col = np.divmod(a % self.tiles // self.shared_by, self.cols)
+        other_row, other_col = np.divmod(b % self.tiles // self.shared_by, self.cols)
+        return np.abs(row - other_row) + np.abs(col - other_col)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +53,8 @@ class Edge:
     flit_hops: float
     link_bits: float
     """Bits that leave one chip for another."""
+    memory_bits: float
+    """Bits written to the chip's memory and read from it; 0 where there is none."""
 
     @property
     def received(self) -> float:
@@ -43,47 +69,60 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
     tiles in equal parts; staying in a tile costs no flit. What a recurrent layer gives back to itself travels likewise.
     Layers without a matrix work where their first input lies, on equal parts of it, and receive the matching parts of
     the others; what multiplies two results receives the whole right side wherever any of the left lies.
+
+    On a chip with a memory tensors pass through that and not over the mesh: each is written once and put on the bus of
+    the memory once for all matrices that it meets, whose tiles take what they need of it, and once for each sum or
+    product, which waits for its other side. Tensors that are joined just lie there together.
     """
     where, needed = locations(ops, placement), demands(ops, placement)
-    values = {"input": image_values}
-    edges = []
+    values, kept, taken = {"input": image_values}, {"input"}, set()
+    edges, mesh = [], Mesh.of(chip)
+
+    def send(source: str, op: Op, many: int, share: Float[np.ndarray, " target"]) -> None:
+        together = isinstance(op, MatrixOp) and source in taken
+        accesses = 2 - (source in kept) - together
+        edges.append(_edge(op, source, many, where, share, mesh, accesses))
+        kept.add(source)
+        taken.update([source] if isinstance(op, MatrixOp) else [])
+
     for op in ops:
         values[op.layer] = op.vectors * op.width
-        target = where[op.layer]
-        for source in op.inputs if isinstance(op, MatrixOp) else op.inputs[1:]:
-            if isinstance(op, MatrixOp):
-                share = needed[op.layer].share(values[source])
-            else:
-                share = np.full(len(target), 1.0 if isinstance(op, ProductOp) else 1 / len(target))
-            edges.append(_edge(source, op.layer, values[source], where[source], target, share, chip))
-        if isinstance(op, MatrixOp) and op.recurrent:
-            share, given_back = needed[op.layer].recurrent_share(op.recurrent), op.vectors * op.recurrent
-            edges.append(_edge(op.layer, op.layer, given_back, target, target, share, chip))
+        if isinstance(op, MatrixOp):
+            for source in op.inputs:
+                send(source, op, values[source], needed[op.layer].share(values[source]))
+            if op.recurrent:
+                send(op.layer, op, op.vectors * op.recurrent, needed[op.layer].recurrent_share(op.recurrent))
+        elif not mesh.has_memory or isinstance(op, ProductOp) or op.kind != "reshape":
+            tiles = len(where[op.layer])
+            for source in op.inputs[1:]:
+                send(source, op, values[source], np.full(tiles, 1.0 if isinstance(op, ProductOp) else 1 / tiles))
     return edges
 
 
 def _edge(
+    op: Op,
     producer: str,
-    consumer: str,
     values: int,
-    source: Int[np.ndarray, " source"],
-    target: Int[np.ndarray, " target"],
+    where: Mapping[str, Int[np.ndarray, " _"]],
     share: Float[np.ndarray, " target"],
-    chip: Chip,
+    mesh: Mesh,
+    accesses: int,
 ) -> Edge:
-    bits = values * chip.core.input_bits
-    flits = bits / chip.tile.router.flit_bits
-    routers = np.where(source[:, None] == target, 0, 1 + distance(source[:, None], target, chip))
+    source, target = where[producer], where[op.layer]
+    bits = values * mesh.value_bits
+    flits = 0.0 if mesh.has_memory else bits / mesh.flit_bits
+    routers = np.where(source[:, None] == target, 0, 1 + mesh.distance(source[:, None], target))
     return Edge(
         producer=producer,
-        consumer=consumer,
+        consumer=op.layer,
         values=values,
         source=source,
         target=target,
         share=share,
         flits=flits,
         flit_hops=float(flits * (routers.mean(axis=0) @ share)),
-        link_bits=bits * crossing(source // chip.tiles, target // chip.tiles, share),
+        link_bits=bits * crossing(source // mesh.tiles, target // mesh.tiles, share),
+        memory_bits=bits * accesses if mesh.has_memory else 0.0,
     )
 
 
@@ -95,10 +134,3 @@ def crossing(
         return 0.0
     on_chip = np.minimum(1.0, np.bincount(target, share))
     return float((on_chip * (source[:, None] != np.arange(len(on_chip))).mean(axis=0)).sum())
-
-
-def distance(a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"], chip: Chip) -> Int[np.ndarray, "*n"]:
-    """Links between the routers of two tiles, by their places on their own chips' meshes."""
-    row, col = np.divmod(a % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
-    other_row, other_col = np.divmod(b % chip.tiles // chip.tile.router.shared_by, chip.mesh_cols)
-    return np.abs(row - other_row) + np.abs(col - other_col)

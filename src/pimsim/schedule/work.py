@@ -28,21 +28,26 @@ class Work(NamedTuple):
     """Cycles for which one inference keeps the busiest copy, or the units of a product."""
     rounds: Sequence[int] = ()
     """In which the arrays hold any of it; in each, all vectors pass."""
+    read: int = 0
+    """Cycles for which a vector keeps an array to itself."""
     each: float = 0.0
     """Cycles, or a part of one, from one vector of a product to the next."""
 
 
 def works_of(ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mapping[str, bool]) -> list[Work]:
     """The copies and the cycles of each layer. The vectors of a recurrent layer follow one another through the matrix,
-    and copies serve other inferences."""
+    and copies serve other inferences. Of k blocks in an array each has every k-th read: a vector takes k times as long.
+    """
     latencies = {kind: chip.core.latency(signed=kind) for kind in set(signed.values())}
     shares, cycle = product_shares(ops, placement), chip.core.cycle
     works = []
     for op in ops:
         if isinstance(op, MatrixOp):
             (depth, interval), copies = latencies[signed[op.layer]], placement.copies(op.layer)
-            own, rounds = (1, depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
-            works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds))
+            read, turns, rounds = interval, placement.sharing(op.layer), placement.rounds_of(op.layer)
+            depth, interval = depth + (turns - 1) * read, turns * read
+            own = (1, depth) if op.recurrent else (copies, interval)
+            works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds, read))
         elif isinstance(op, ProductOp):
             pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
             setup, busy = (math.ceil(time / cycle - ROUNDING) for time in (pace.setup, pace.busy(product(op))))
