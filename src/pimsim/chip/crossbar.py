@@ -268,12 +268,14 @@ class CrossbarCore(AbstractCore):
         weights: Int[np.ndarray | Array, "row col"],
         x: Int[np.ndarray | Array, "vector row"],
         signed: bool = False,
+        cuts: Cuts | None = None,
     ) -> Ranges:
         """The full scale for a matrix, calibrated on the currents that vectors bring in exact cells."""
         from pimsim.chip.reading import column_samples
 
-        samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed)
-        return self.ranges(self.cuts(*weights.shape).rows, signed, samples)
+        cuts = cuts or self.cuts(*weights.shape)
+        samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed, cuts)
+        return self.ranges(cuts.rows, signed, samples)
 
     def ranges(self, rows: int, signed: bool, samples: list[Float[np.ndarray, " n"]] | None = None) -> Ranges:
         """The full scale of each slice, for blocks of `rows` rows and, if it is calibrated, currents of each slice."""

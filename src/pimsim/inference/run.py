@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
-from pimsim.chip import CrossbarCore
+from pimsim.chip import CrossbarCore, Cuts
 from pimsim.chip.tally import Tally
 from pimsim.inference.arrays import Arrays, describe_arrays
 from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
@@ -163,12 +163,13 @@ def plan_layers(
         seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
     plans = {}
     for index, (name, layer) in enumerate(quantized.layers.items()):
-        ranges = calibrated_ranges(core, layer, seen.get(name))
-        chosen = choose_engine(core, layer, ranges, engine, name)
+        cuts = placement.cuts(name, *layer.matrix.shape)
+        ranges = calibrated_ranges(core, layer, seen.get(name), cuts)
+        chosen = choose_engine(core, layer, ranges, engine, name, cuts)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
-        mask = jnp.asarray(occupied_mask(placement, core, name, layer.matrix.shape))
+        mask = jnp.asarray(occupied_mask(placement, name, cuts))
         sample = seen[name] if chosen == "statistical" else None
-        plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample)
+        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample)
     return plans
 
 
@@ -269,11 +270,8 @@ def _deviation(
     return ours / theirs - 1 if theirs else float(ours > 0)
 
 
-def occupied_mask(
-    placement: Placement, core: CrossbarCore, layer: str, shape: tuple[int, int]
-) -> Bool[np.ndarray, "block array"]:
+def occupied_mask(placement: Placement, layer: str, cuts: Cuts) -> Bool[np.ndarray, "block array"]:
     """The cuts of a layer's matrix that the placement gives an array."""
-    cuts = core.cuts(*shape)
     mask = np.zeros((cuts.blocks, cuts.arrays), bool)
     for row, _, col, _ in placement.blocks(layer):
         mask[row // cuts.rows, col // cuts.cols] = True

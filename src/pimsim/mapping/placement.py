@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Shaped
 
+from pimsim.chip import Cuts
 from pimsim.mapping.groups import Groups
 
 
@@ -76,6 +77,12 @@ class Placement:
         lone = self._one_replica(layer)
         columns = (self.block_row, self.block_rows, self.block_col, self.block_cols)
         return list(zip(*(column[lone].tolist() for column in columns), strict=True))  # type: ignore[arg-type]
+
+    def cuts(self, layer: str, rows: int, cols: int) -> Cuts:
+        """How the layer's [rows, cols] matrix is cut."""
+        own = self._blocks(layer)
+        tall, wide = int(self.block_rows[own].max()), int(self.block_cols[own].max())
+        return Cuts(-(-rows // tall), tall, -(-cols // wide), wide)
 
     def block_shapes(self, layer: str) -> dict[tuple[int, int], int]:
         """How many blocks of each (rows, cols) one replica has."""

@@ -122,7 +122,7 @@ def _edge(
         flits=flits,
         flit_hops=float(flits * (routers.mean(axis=0) @ share)),
         link_bits=bits * crossing(source // mesh.tiles, target // mesh.tiles, share),
-        memory_bits=bits * accesses if mesh.has_memory else 0.0,
+        memory_bits=float(bits * accesses) if mesh.has_memory else 0.0,
     )
 
 
