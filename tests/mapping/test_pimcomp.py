@@ -62,8 +62,8 @@ def test_one_copy_of_a_deep_network(chip):
 def test_the_interval_is_near_the_bounds_of_issue_and_memory(network, mesh, issue_us, memory_us, search_us):
     """Of its batch pipeline, an image every so many microseconds: within 1.3 × of the larger bound, its own and ours.
 
-    Its own: one operation a core every 200 ns, spread evenly, and the bytes that its compiler moves at 64 GB/s. Ours has
-    the same first bound, and its own bytes. `search_us` is what its genetic algorithm reached (8 × 8: greedy balance).
+    Its own: an operation a core every 200 ns, spread evenly, and the bytes that its compiler moves, at 64 GB/s. Ours:
+    the same issue, and our bytes. `search_us` is what its genetic algorithm reached (8 × 8: its greedy balance).
     """
     chip, net = load_chip("pimcomp", {"mesh_rows": mesh, "mesh_cols": mesh}), load_topology(network)
     ops = net.ops()

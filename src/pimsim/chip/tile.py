@@ -6,7 +6,7 @@ from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
 from pimsim.chip.products import AbstractProducts, Pace, Product
 from pimsim.circuits import AbstractBuffer, AbstractUnit
-from pimsim.errors import require
+from pimsim.errors import inside, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Time
 
@@ -83,14 +83,17 @@ class Tile(AbstractSpec):
 
     def bill(self, core: AbstractCore) -> list[Line]:
         """The components of one tile; a shared router counts by its share."""
-        lines = [line._replace(number=line.number * self.cores) for line in core.bill()] + [
-            charge("buffer", "buffer_bit", 1, self.buffer),
-            charge("bus", "bus_bit", self.bus.number, self.bus),
-            charge("activation", "activation", self.activation.number, self.activation),
-            charge("pool", "pool", self.pool.number, self.pool),
-            charge("adder", "addition", self.adder.number, self.adder),
-            charge("result_register", "result", self.output_register.number, self.output_register),
-            charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
-            *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
-        ]
+        with inside("core"):
+            lines = [line._replace(number=line.number * self.cores) for line in core.bill()]
+        with inside("tile"):
+            lines += [
+                charge("buffer", "buffer_bit", 1, self.buffer),
+                charge("bus", "bus_bit", self.bus.number, self.bus),
+                charge("activation", "activation", self.activation.number, self.activation),
+                charge("pool", "pool", self.pool.number, self.pool),
+                charge("adder", "addition", self.adder.number, self.adder),
+                charge("result_register", "result", self.output_register.number, self.output_register),
+                charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
+                *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
+            ]
         return lines if self.products is None else lines + self.products.bill()

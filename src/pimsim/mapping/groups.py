@@ -28,17 +28,16 @@ class Groups(NamedTuple):
         cols: Int[np.ndarray, " block"],
     ) -> "Groups":
         """The groups of blocks that stand in the order of their matrices."""
-        columns = (matrix, tile, replica, row, rows, cols)
         where = matrix * (1 + int(tile.max())) + tile
         if (where[1:] < where[:-1]).any():
             order = np.lexsort((row, replica, where))
-            columns, where = tuple(column[order] for column in columns), where[order]
+            matrix, tile, replica, row, rows, cols, where = (
+                column[order] for column in (matrix, tile, replica, row, rows, cols, where)
+            )
         first = np.ones(len(where), bool)
-        first[1:] = where[1:] != where[:-1]
-        for column in columns[2:4]:
-            first[1:] |= column[1:] != column[:-1]
-        starts = np.flatnonzero(first)
-        return cls(*(column[starts] for column in columns[:-1]), np.add.reduceat(columns[-1], starts))
+        first[1:] = (where[1:] != where[:-1]) | (replica[1:] != replica[:-1]) | (row[1:] != row[:-1])
+        at = np.flatnonzero(first)
+        return cls(matrix[at], tile[at], replica[at], row[at], rows[at], np.add.reduceat(cols, at))
 
     def passing(
         self, vectors: Int[np.ndarray, " matrix"], replicas: Int[np.ndarray, " matrix"]

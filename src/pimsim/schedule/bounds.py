@@ -33,7 +33,8 @@ def arrays_bound(matrices: Sequence[tuple[MatrixOp, int]], placement: Placement,
 
     Copies that finish layers of t seconds in w seconds take Σ a · max(1, t / w) arrays, and no fewer than any choice of
     layers with one copy and the others with t / w: w is at least Σ a t of these over the arrays that those leave. Where
-    arrays are shared, a is what a block's rows take of one; where they are rewritten, no layer needs one all along.
+    arrays are shared, a is what a block's rows take of one; where they are rewritten, no layer needs one all along. No
+    copy takes less than a whole vector.
     """
     part = placement.block_rows / chip.core.rows if placement.shares else None
     size = np.bincount(placement.block_matrix, part) / placement.replication
@@ -43,7 +44,8 @@ def arrays_bound(matrices: Sequence[tuple[MatrixOp, int]], placement: Placement,
     size, time = size[order], time[order]
     held = np.concatenate([[0.0], size.cumsum()[:-1]]) if placement.rounds == 1 else np.zeros(1)
     work = (size * time)[::-1].cumsum()[::-1][: len(held)]
-    return float((work / (placement.arrays_total - held)).max())
+    one_vector = max(read for _, read in matrices) * chip.core.cycle
+    return float(max((work / (placement.arrays_total - held)).max(), one_vector))
 
 
 def links_bound(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Time:
