@@ -47,7 +47,7 @@ def place(
     copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow, used)
     replicas = np.array([copies[op.layer] for op in matrices])
     matrix, replica, row, height, col, width = replicated(tables, replicas)
-    array, turn, line = np.arange(len(matrix)), np.zeros(len(matrix), int), np.zeros(len(matrix), int)
+    array, line, turn = np.arange(len(matrix)), np.zeros(len(matrix), int), np.zeros(len(matrix), int)
     if packing == "dense":
         own = replicas // [op.matrices for op in matrices]
         array, line = pack(height, turns_of(matrices, own)[matrix], chip.core.rows)
@@ -60,23 +60,9 @@ def place(
         vectors = np.array([op.vectors for op in matrices])[matrix]
         passing = vectors // replicas[matrix] + (replica < vectors % replicas[matrix])
         array = level((matrix, replica, row), passing, chips * chip.tiles, chip.arrays_per_tile)
-    return Placement(
-        matrix=np.array([op.layer for op in matrices]),
-        replication=replicas,
-        chips=chips,
-        arrays_total=chips * chip.arrays,
-        arrays_per_tile=chip.arrays_per_tile,
-        tiles_per_chip=chip.tiles,
-        block_matrix=matrix,
-        block_replica=replica,
-        block_row=row,
-        block_rows=height,
-        block_col=col,
-        block_cols=width,
-        block_array=array,
-        block_line=line,
-        block_round=turn,
-    )
+    names, total = np.array([op.layer for op in matrices]), chips * chip.arrays
+    blocks = (matrix, replica, row, height, col, width, array, line, turn)
+    return Placement(names, replicas, chips, total, chip.arrays_per_tile, chip.tiles, *blocks)
 
 
 def cut_all(ops: Sequence[MatrixOp], core: CrossbarCore, packing: Packing) -> list[Int[np.ndarray, "_ 4"]]:
