@@ -96,6 +96,20 @@ def test_ir_drop(tmp_path):
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+def test_data_energy(tmp_path):
+    """From mean voltages too much, from their squares too little, by the factors that others found for each layer."""
+    figure = tmp_path / "energy.png"
+    linear, squared, second = zip(*rows("data_energy.py", "--vectors", "300", "--figure", str(figure)), strict=True)
+    assert len(linear) == 21
+    assert 145 < min(linear) < 155
+    assert 250 < max(linear) < 265
+    assert 205 < sum(linear) / 21 < 220
+    assert 10 < min(squared) < 12
+    assert 70 < max(squared) < 75
+    assert all(abs(each - 100) < 1 for each in second)
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
 def test_timeline(tmp_path):
     """Overlap shortens the latency, and a pipeline the interval; the figure is drawn."""
     figure = tmp_path / "timeline.png"

@@ -1,6 +1,8 @@
 """One YAML file → plain data, and no file can do harm: neither a bomb nor a binary nor a silent duplicate key."""
 
 import re
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +26,15 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if len(raw) > MAX_CARD_BYTES:
         raise FileError(str(path), f"is larger than {MAX_CARD_BYTES // 1000} kB", "A card is a page of text.")
     try:
-        return parse_yaml(raw.decode("utf-8"), str(path))
+        return deepcopy(_remembered(raw.decode("utf-8"), str(path)))
     except UnicodeDecodeError:
         raise FileError(str(path), "is not a text file", "A card is YAML, in UTF-8.") from None
+
+
+@lru_cache(maxsize=128)
+def _remembered(text: str, place: str) -> dict[str, Any]:
+    """Chips of the same cards are often made by the hundred, and parsing is most of the work."""
+    return parse_yaml(text, place)
 
 
 def parse_yaml(text: str, place: str) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 A card refers to another by name (`chip: isaac-ce`) or starts from it (`base: isaac-ce`, then only what differs). A
 name that ends in .yaml is a file, looked up beside the file that names it; `data: cells.csv` is a file of measurements,
-looked up likewise, and becomes its columns. Nothing here imports JAX, so that `pimsim list` is instant.
+looked up likewise, and becomes its columns; so are the `dataset` of an experiment, if it is a file, and a `network`
+that is an .onnx file. Nothing here imports JAX, so that `pimsim list` is instant.
 """
 
 import ast
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,13 @@ PACKAGE = Path(__file__).parent
 FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs", "component": "configs/components"}
 """Where the cards of a kind live; a key of this name, anywhere in a card, may hold a card's name."""
 COMPONENTS = (
-    "activation", "adc", "adder", "array", "bit_line", "buffer", "bus", "dac", "input_register", "link",
+    "activation", "adc", "adder", "array", "bit_line", "buffer", "bus", "circuit", "dac", "input_register", "link",
     "mac", "memory", "operand_write", "output_register", "pool", "router", "sample_hold", "shift_add", "word_line",
 )  # fmt: skip
 """Keys that hold a component, or the name of one's card."""
 REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
+FILES = ("dataset", "labels")
+"""Keys of an experiment that may hold a file or a folder."""
 MAX_TRAIL = 20
 """Cards that refer to cards that refer to cards."""
 
@@ -86,6 +90,11 @@ def kind_of_key(key: str) -> str:
 def is_file_name(name: str) -> bool:
     """Whether a reference is to a file, not to a shipped card."""
     return name.endswith((".yaml", ".yml"))
+
+
+def is_model(name: str) -> bool:
+    """Whether a network is an ONNX file, not a name of the zoo."""
+    return name.endswith(".onnx")
 
 
 def cards(kind: str) -> dict[str, Path]:
@@ -168,6 +177,8 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
         return _referred(data, kind, beside, trail, where)
     if isinstance(data, str) and kind == "data":
         return _measured(data, beside, where)
+    if isinstance(data, str) and beside is not None and _is_own_file(data, where):
+        return os.path.join(beside, data)  # which keeps a leading ./
     if not isinstance(data, Mapping):
         return data
     inside = f"{where}." if where else ""
@@ -183,6 +194,11 @@ def _resolve(data: Any, beside: Path | None, trail: tuple[Path, ...], kind: str 
     if not isinstance(data["base"], str):
         raise SpecError(f"{inside}base", f"expected the name of a card, got {quoted(data['base'])}")
     return _merged(_referred(data["base"], kind, beside, trail, f"{inside}base"), own)
+
+
+def _is_own_file(value: str, where: str) -> bool:
+    """Whether a key of an experiment holds a file or a folder, not a name."""
+    return bool(where in FILES and re.search(r"[./\\]", value)) or (where == "network" and is_model(value))
 
 
 def _referred(name: str, kind: str, beside: Path | None, trail: tuple[Path, ...], where: str) -> dict[str, Any]:

@@ -35,6 +35,8 @@ EXAMPLES = """
 
   pimsim check my-chip.yaml                  every problem in a file
 
+  pimsim check model.onnx                    what goes to crossbars, and what is missing
+
   pimsim compare isaac-ce puma               chips side by side
 
   pimsim validate isaac-ce                   published figures, and ours
@@ -55,7 +57,11 @@ def pimsim() -> None:
 
     pimsim run isaac-lenet5 --set chip.core.adc.bits=7 --json
 
+    pimsim run isaac-ce --network lenet5 --dataset my-digits/
+
     pimsim run isaac-ce --network vgg-d --trace vgg-d.json
+
+    pimsim run isaac-ce --network model.onnx
     """
 )
 def run(
@@ -64,7 +70,12 @@ def run(
     ],
     network: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Run this network instead; on a chip, for its cost.", show_default=False),
+        typer.Option(
+            metavar="NAME", help="Run this network or .onnx file instead; on a chip, for its cost.", show_default=False
+        ),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME|PATH", help="Ask it these images instead.", show_default=False)
     ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
@@ -80,7 +91,7 @@ def run(
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
-    plan = _read_experiment(experiment, network, overrides)
+    plan = _read_experiment(experiment, network, overrides, dataset)
     output = check_target(_default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
@@ -144,17 +155,33 @@ def list_(
         console().print(listing_table(title, entries))
 
 
-@app.command(epilog="Example: pimsim check my-chip.yaml my-experiment.yaml")
+@app.command(
+    epilog="""Examples:
+
+    pimsim check my-chip.yaml my-experiment.yaml
+
+    pimsim check model.onnx
+    """
+)
 def check(
     files: Annotated[
-        list[str], typer.Argument(help="Experiments, chips, devices or components, by name or .yaml file.")
+        list[str],
+        typer.Argument(help="Experiments, chips, devices or components, by name or .yaml file, or .onnx files."),
     ],
 ) -> None:
-    """Validate without running: every problem, with its path."""
+    """Validate without running: every problem, with its path; of a model, what its layers become."""
     quiet_jax()
+    from pimsim.catalog import is_model
     from pimsim.show import check_file
+    from pimsim.survey import check_model
 
-    found = {file: check_file(file) for file in files}
+    found = {}
+    for file in files:
+        if is_model(file):
+            table, found[file] = check_model(file)
+            console().print(table)
+        else:
+            found[file] = check_file(file)
     for file, problems in found.items():
         for problem in problems:
             _complain(problem)
@@ -264,13 +291,14 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
     return dict(parse_override(text) for text in overrides)
 
 
-def _read_experiment(name: str, network: str | None, overrides: list[str]) -> Any:
-    """The experiment of a card, of a .yaml file, or stored in a result; or the cost of a network on a chip."""
+def _read_experiment(name: str, network: str | None, overrides: list[str], dataset: str | None = None) -> Any:
+    """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
+    there is no data set."""
     from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
     from pimsim.results import read_result
     from pimsim.show import is_chip
 
-    changes = _parse(overrides)
+    changes = ({"dataset": dataset} if dataset else {}) | _parse(overrides)
     if network and is_chip(name):
         return network_on_chip(name, network, changes)
     if network:

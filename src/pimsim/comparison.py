@@ -40,6 +40,7 @@ RUN = (
     Figure("utilisation", True),
     Figure("power_W", None),
     Figure("area_m2", None),
+    Figure("area_on_m2", None),
     Figure("chips", None),
 )
 """Of all chips that the network takes, as it runs."""

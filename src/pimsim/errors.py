@@ -75,13 +75,15 @@ def inside(place: str) -> Iterator[None]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy: the closest of the known names, whatever their case; where none is close, all, unless they are many."""
+    """A remedy: the closest of the known names, whatever their case; where none is close, all or the first of them."""
     names = {each.casefold(): each for each in sorted(known)}
     close = difflib.get_close_matches(name[:QUOTED].casefold(), names, n=3, cutoff=0.5)
     if close:
         return "Did you mean " + " or ".join(names[each] for each in close) + "?"
     if (text := ", ".join(names.values())) and len(text) > 400:
         return "pimsim list names all."
+    if len(text) > 200:
+        text = text[:200].rsplit(", ", 1)[0] + ", …"
     return f"Known: {text}." if text else ""
 
 

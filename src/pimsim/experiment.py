@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -9,33 +10,44 @@ import equinox as eqx
 
 from pimsim.accounting import Charging
 from pimsim.cardfile import parse_yaml
-from pimsim.catalog import apply_overrides, load_card, registered
+from pimsim.catalog import apply_overrides, is_file_name, is_model, load_card, registered
 from pimsim.chip import AbstractChip, Chip
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
+from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Fill, Overflow, Packing, Placement, Replicate, Search, place
-from pimsim.network.datasets import Dataset
-from pimsim.network.ops import Op
+from pimsim.mapping import Budget, Fill, Overflow, Packing, Placement, Replicate, Search, Tiles, place
+from pimsim.network.datafiles import is_path
+from pimsim.network.datasets import Dataset, load_dataset
+from pimsim.network.graph import Network
+from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
+from pimsim.network.preprocess import Preprocessing
+from pimsim.network.ranges import Method
+from pimsim.network.scheme import Scheme
 from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
 T = TypeVar("T")
 MAX_TRIALS = 100_000
 NO_DATA = "none"
+SAMPLES, CALIBRATION_IMAGES = 1000, 500
+"""Images to test and to calibrate with, where nobody says and there are as many."""
 
 
 class Calibration(AbstractSpec):
     """How the input range of each layer is chosen."""
 
+    method: Method = "percentile"
+    """A percentile, or the range with the least mean square error of rounding and clipping (mse)."""
     percentile: float = 100.0
     """Of the magnitudes a layer sees on training images; 100 is the largest. Inputs beyond it clip."""
-    images: int = 500
-    """Training images to look at."""
+    images: int | None = None
+    """Training images to look at; 500 if not given, or all of fewer."""
 
     def __check_init__(self):
-        require("images", self.images, 1)
+        if self.images is not None:
+            require("images", self.images, 1)
         if not 0 < self.percentile <= 100:
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
 
@@ -47,6 +59,7 @@ class MappingPlan(AbstractSpec):
     budget: Budget | None = None
     """What the copies may take, instead of the chips that one copy of each matrix needs."""
     overflow: Overflow = "spread"
+    tiles: Tiles = "shared"
     packing: Packing = "single"
     fill: Fill = "order"
     search: Search | None = None
@@ -59,14 +72,26 @@ class MappingPlan(AbstractSpec):
         if self.fill == "level" and (packed or reloads):
             fact = "tiles cannot be levelled where blocks take turns in their arrays"
             raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
+        if self.tiles == "own" and (packed or self.fill == "level"):
+            fact = "layers with tiles of their own share no array and level no tile"
+            raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
 
     def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
-        """The matrices of a network in the arrays of a chip, as planned."""
+        """The matrices of a network in the arrays of a chip, as planned.
+
+        Raises SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires.
+        """
         if self.packing == "dense" and chip.core.wires is not None:
             fact = "wires are modelled for arrays that hold one block"
             raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
-        placing = {"budget": self.budget, "overflow": self.overflow, "packing": self.packing, "fill": self.fill}
-        return place(ops, chip, self.replicate, **placing)
+        for key, off in (("packing", "single"), ("fill", "order"), ("search", None)):
+            if getattr(self, key) != off and chip.core.arrays_per_block > 1:
+                fact = f"blocks of {chip.name} take {chip.core.arrays_per_block} arrays, and this is for one array each"
+                raise SpecError(
+                    f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together."
+                )
+        placing = {"budget": self.budget, "overflow": self.overflow, "tiles": self.tiles}
+        return place(ops, chip, self.replicate, packing=self.packing, fill=self.fill, **placing)
 
 
 class Experiment(AbstractSpec):
@@ -76,17 +101,26 @@ class Experiment(AbstractSpec):
     """Also of the result file."""
     chip: Chip
     network: str
+    """A name, or an .onnx file."""
     dataset: str = NO_DATA
-    """What the network is asked; `none` asks for the cost alone, of any network."""
-    samples: int = 1000
-    """Test images."""
+    """What the network is asked: a name, or a file or folder of one's own, with a dot or a slash in its name; `none`
+    asks for the cost alone, of any network."""
+    labels: str | None = None
+    """A file of labels (npy, IDX, CSV) beside a data set that has none of its own."""
+    preprocess: Preprocessing = eqx.field(default_factory=Preprocessing)
+    samples: int | None = None
+    """Test images; 1,000 if not given, or all of fewer."""
     trials: int = 1
     """Chips programmed, each with errors of its own."""
     seed: int = 0
     engine: Engine = "auto"
     """bit_true plays every conversion; folded asks for a proof that none matters; statistical draws their error; auto
     folds where the proof holds and plays the rest."""
+    activity: Kind = "moments"
+    """What energies that depend on data are taken from: moments of a sample of the vectors, or exact sums over all of
+    them, for which every conversion that is played is counted by its code, too."""
     calibration: Calibration = eqx.field(default_factory=Calibration)
+    quantization: Scheme = eqx.field(default_factory=Scheme)
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
     schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
@@ -97,11 +131,16 @@ class Experiment(AbstractSpec):
             raise SpecError("name", fact, "At most 60 characters, none of them a slash.")
         for field in ("network", "dataset"):
             name, names = getattr(self, field), registered(f"{field}s")
-            if field == "dataset" and name == NO_DATA:
+            own = is_path if field == "dataset" else is_model
+            if own(name) or (field == "dataset" and name == NO_DATA):
                 continue
             if name not in names:
                 raise SpecError(field, f"no {field} is called {quoted(name)}", nearest(name, names))
-        require("samples", self.samples, 1)
+        if self.has_data and self.chip.core.layout is not None:
+            fact = f"{self.chip.name} reads arrays in turns (core.layout), which no engine plays"
+            raise SpecError("dataset", fact, "Ask for the cost alone: dataset: none")
+        if self.samples is not None:
+            require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
         require("seed", self.seed, 0, 2**32 - 1)
 
@@ -110,14 +149,39 @@ class Experiment(AbstractSpec):
         """Whether anything is computed, beside the cost."""
         return self.dataset != NO_DATA
 
-    def require_images(self, data: Dataset) -> None:
-        """Raise SpecError unless the data set has the images to test and to calibrate with."""
+    def ops(self, network: Network) -> list[Op]:
+        """What the network asks of the chip, in the precision of each layer."""
+        ops, core = network.ops(), self.chip.core
+        layers = [op.layer for op in ops if isinstance(op, MatrixOp)]
+        try:
+            own = self.quantization.precisions(layers, Precision(core.weight_bits, core.input_bits))
+        except SpecError as error:
+            raise error.within("quantization") from None
+        if own and (self.chip.steps is not None or core.layout is not None):
+            fact = f"{self.chip.name} works in steps, which are stated for one precision"
+            raise SpecError("quantization", fact, "Set chip.core.weight_bits and chip.core.input_bits.")
+        for name, bits in own.items():
+            try:
+                core.at(bits)
+            except SpecError as error:
+                raise error.within(f"quantization.precision.{name}", ": ") from None
+        return with_precision(ops, own)
+
+    def load_data(self, network: Network) -> Dataset:
+        """The images to calibrate with and to test, as the network reads them.
+
+        Raises SpecError where there are fewer than asked for, or labels that the network cannot give.
+        """
+        data = load_dataset(self.dataset, network.input_shape, self.preprocess, self.labels)
         for field, images, kind, asked in (
             ("samples", data.test_images, "test", self.samples),
             ("calibration.images", data.train_images, "training", self.calibration.images),
         ):
-            if asked > len(images):
+            if asked is not None and asked > len(images):
                 raise SpecError(field, f"{data.name} has {len(images)} {kind} images, got {quoted(asked)}")
+        data = data.first(self.calibration.images or CALIBRATION_IMAGES, self.samples or SAMPLES)
+        data.require_classes(prod(network.shapes[network.nodes[-1].name]))
+        return data
 
 
 def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
@@ -131,12 +195,26 @@ def load_experiment(name: str | Path, overrides: Mapping[str, Any] | None = None
 
 
 def network_on_chip(chip: str | Path, network: str, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The cost of a network on a chip, as an experiment without data: no card says it."""
-    card = {"name": f"{Path(chip).stem}-{network}", "chip": str(chip), "network": network}
+    """A network on a chip, as is usual for the chip; for its cost unless the overrides name a data set."""
+    chip_name = Path(chip).stem if is_file_name(str(chip)) else chip
+    network_name = Path(network).stem if is_model(network) else network
+    card = {"name": f"{chip_name}-{network_name}", "chip": str(chip), "network": network}
     try:
-        return from_data(apply_overrides(card, overrides or {}), Experiment)
+        usual = load_card(str(chip), "chip").get("usual", {})
+        plan = dict(usual) if isinstance(usual, Mapping) else {}
+        return from_data(apply_overrides(plan | card, overrides or {}), Experiment)
     except PimsimError as error:
         raise error.within(f"{network} on {chip}", ": ") from None
+
+
+def on_chip(chip: Chip, network: str) -> Experiment:
+    """The same of a chip that has no card."""
+    plans = {"mapping": MappingPlan, "schedule": SchedulePlan, "charging": Charging}
+    for field in chip.usual:
+        if field not in plans:
+            raise SpecError(f"usual.{field}", "is no plan of an experiment", nearest(field, plans))
+    usual = {field: from_data(plan, plans[field]) for field, plan in chip.usual.items()}
+    return Experiment(name=f"{chip.name}-{network}", chip=chip, network=network, **usual)
 
 
 def load_chip(name: str | Path, overrides: Mapping[str, Any] | None = None) -> Chip:

@@ -26,7 +26,6 @@ from pimsim.experiment import (
     load_experiment,
     parse_experiment,
 )
-from pimsim.network.datasets import load_dataset
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.results import chip_summary, read_result, result_summary
 from pimsim.spec import sources, to_data, variants
@@ -172,12 +171,11 @@ def check_file(name: str) -> list[PimsimError]:
 
 def check_data(experiment: Experiment) -> None:
     if experiment.has_data:
-        load_network(experiment.network)
-        experiment.require_images(load_dataset(experiment.dataset))
+        experiment.load_data(load_network(experiment.network))
 
 
 def check_placement(experiment: Experiment) -> None:
-    experiment.mapping.place(load_topology(experiment.network).ops(), experiment.chip)
+    experiment.mapping.place(experiment.ops(load_topology(experiment.network)), experiment.chip)
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from pimsim.units import format_quantity, readable
 
 BAR = 24
 """Characters of a full share bar."""
+QUANTIZATION_KEYS = ("weights_dB", "inputs_dB", "added_dB", "outputs_dB")
 AXIS = 41
 """Columns of text along which levels are drawn."""
 
@@ -22,6 +23,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     title = f"{summary['experiment']}: {summary['network']} on {summary['chip']}"
     gated = "gated" if charging["power_gating"] else "powered"
     charged, chips, total = charging["constant_power"], summary["chips"], summary["arrays_total"]
+    on = format_quantity(summary["area_on_m2"], "m2")
     rows = [
         *_accuracy_rows(summary),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
@@ -29,14 +31,16 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
         ("energy", format_quantity(summary["energy_J"], "J"), f"of one; constant power for its {charged}"),
         ("power", format_quantity(summary["power_W"], "W"), f"{summary['tiles_on']} tiles on, idle tiles {gated}"),
-        ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}"),
+        ("area", format_quantity(summary["area_m2"], "m2"), f"{chips} chip{'s' if chips > 1 else ''}; tiles on, {on}"),
         ("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"),
     ]  # fmt: skip
+    rows += read_rows(summary["activity"])
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
     rows.append(("replication", copies or "none", ""))
     rows += programming_rows(summary["programming"])
     return Group(
         _facts(title, rows),
+        *([quantization_table(summary["quantization"])] if summary["quantization"] else []),
         *([loss_table(summary["ir_drop"])] if summary["ir_drop"] else []),
         _shares("energy by component", summary["energy_by_component_J"], "J"),
         _shares("energy by layer", summary["energy_by_layer_J"], "J"),
@@ -55,11 +59,42 @@ def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     samples = f"{accuracy['samples']} images of {summary['dataset']}"
     spread = f" ± {accuracy['crossbar_std']:.2%}" if accuracy["trials"] > 1 else ""
     trials = f"{accuracy['trials']} programmed chip{'s' if accuracy['trials'] > 1 else ''}, {summary['engine']}"
+    if accuracy["float"] is None:
+        notes = {"quantized": "exact integers", "crossbar": trials}
+        return [
+            ("accuracy", "not known", f"{samples} have no labels: outputs are compared with those of float arithmetic"),
+            *(_agreement_row(side, summary["agreement"][side], note) for side, note in notes.items()),
+        ]
     return [
         ("accuracy, float", f"{accuracy['float']:.2%}", samples),
         ("accuracy, quantized", f"{accuracy['quantized']:.2%}", "exact integers"),
         ("accuracy, crossbar", f"{accuracy['crossbar_mean']:.2%}{spread}", trials),
     ]
+
+
+def _agreement_row(side: str, near: Mapping[str, float | None], note: str) -> tuple[str, str, str]:
+    ratio = "no error" if near["sqnr_dB"] is None else f"SQNR {near['sqnr_dB']:.1f} dB"
+    return f"same class, {side}", f"{near['top1']:.2%}", f"cosine {near['cosine']:.5f}, {ratio}; {note}"
+
+
+KINDS = {
+    "nominal": "nominal: digits and levels as frequent as each other",
+    "moments": "of a sample of the data",
+    "exact": "of all data",
+}
+"""What the energy of cells is from."""
+
+
+def read_rows(activity: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What the cells take, where it is known how they are read, and how far off the estimate of others would be."""
+    if activity["cell_energy_J"] is None:
+        return []
+    charged = "" if activity["charged"] else "; not charged"
+    rows = [("cells, V² G t", format_quantity(activity["cell_energy_J"], "J"), KINDS[activity["kind"]] + charged)]
+    gap = activity["gap"]
+    if gap["independent"] is not None:
+        rows.append(("", f"{gap['independent']:+.1%}", f"by layer means; {gap['first_moment']:+.1%} by first moments"))
+    return rows
 
 
 def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -85,6 +120,22 @@ def programming_rows(programming: Mapping[str, Any]) -> list[tuple[str, str, str
     if unstated := [name for name, value in known if value is None]:
         rows.append(("not stated", ", ".join(unstated), "of programming, by the cell's card"))
     return rows + wear
+
+
+def quantization_table(layers: Mapping[str, Mapping[str, Any]]) -> RenderableType:
+    """What rounding costs each layer; the one that adds the most noise is marked."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("")
+    for heading in ("bits", "weights", "inputs", "added", "so far"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    worst = min((own["added_dB"] for own in layers.values() if own["added_dB"] is not None), default=None)
+    for layer, own in layers.items():
+        ratios = ["exact" if own[key] is None else f"{own[key]:.1f}" for key in QUANTIZATION_KEYS]
+        if own["added_dB"] == worst and worst is not None:
+            ratios[2] += " *"
+        table.add_row(Text(layer), f"{own['weight_bits']} × {own['input_bits']}", *ratios)
+    title = "quantization by layer: signal over noise in dB; * adds the most"
+    return Group(Text(title, style="bold"), table)
 
 
 def loss_table(losses: Mapping[str, Mapping[str, float]]) -> RenderableType:
@@ -187,6 +238,7 @@ COMPARED = {
     "utilisation": ("utilisation, %", "", 0.01),
     "power_W": ("power", "W", 1.0),
     "area_m2": ("area", "m2", 1.0),
+    "area_on_m2": ("area of tiles that are on", "m2", 1.0),
     "chips": ("chips", "", 1.0),
 }
 """Rows of a comparison: heading, unit, and what one of the number shown is."""

@@ -30,6 +30,7 @@ from pimsim.network.layers import (
     Relu6,
     Sigmoid,
     Tanh,
+    Tokens,
 )
 from pimsim.network.ops import MatrixOp, ProductOp, VectorOp
 from pimsim.network.quantize import quantize
@@ -41,6 +42,17 @@ def draw(*shape, seed=0):
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
+
+
+def test_tokens_are_pixels_in_raster_order():
+    """Token t is pixel (t // width, t mod width), and waits for it alone."""
+    x = draw(2, 3, 4, 5)
+    y = Tokens()(x)
+    assert y.shape == (2, *Tokens().shape((3, 4, 5))) == (2, 12, 5)
+    np.testing.assert_array_equal(y[:, 6], x[:, 1, 2])
+    (op,) = Tokens().lower("t", ("input",), (3, 4, 5))
+    assert (op.vectors, op.width, op.values) == (12, 5, 60)
+    np.testing.assert_array_equal(op.need[0], np.arange(12))
 
 
 def test_locally_connected_places_have_weights_of_their_own():

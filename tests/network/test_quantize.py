@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pimsim.errors import NetworkError, SpecError
-from pimsim.network import quantize as module
+from pimsim.network import ranges as module
 from pimsim.network.graph import build_network, random_weights
 from pimsim.network.layers import Add, AvgPool, Conv2d, Dense, Flatten, MaxPool, Relu
 from pimsim.network.quantize import evaluate, integer_range, quantize, quantize_matrix, reference

@@ -7,7 +7,7 @@ import pytest
 
 from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import predict
-from pimsim.network.ops import MatrixOp
+from pimsim.network.ops import MatrixOp, ProductOp
 from pimsim.network.quantize import quantize, reference
 from pimsim.network.zoo import WEIGHTS, load_network, load_topology, read_weights, write_weights
 
@@ -17,19 +17,36 @@ def mnist():
     return load_dataset("mnist")
 
 
-def share_correct(logits, mnist):
-    return np.mean(predict(logits, mnist.test_images) == mnist.test_labels)
+def correct(logits, mnist, count=2000):
+    return predict(logits, mnist.test_images[:count]) == mnist.test_labels[:count]
 
 
-@pytest.mark.parametrize(("name", "floor"), [("lenet5", 0.988), ("mlp", 0.97)])
+@pytest.mark.parametrize(
+    ("name", "floor"),
+    [("lenet5", 0.988), ("mlp", 0.97), ("resnet8-digits", 0.98), ("mobilenet-digits", 0.98), ("vit-digits", 0.96)],
+)
 def test_committed_weights_reach_their_accuracy(name, floor, mnist):
-    """On the test split, in floating point and, within half a percent of it, on 8-bit integers."""
+    """On the test split, in floating point and, of 500 images within half a percent of it, on 8-bit integers."""
     network = load_network(name)
-    assert (WEIGHTS / f"{name}.npz").stat().st_size < 1e6
-    floating = share_correct(eqx.filter_jit(network.forward), mnist)
+    floating = correct(eqx.filter_jit(network.forward), mnist)
     quantized = quantize(network, mnist.train_images[:250], weight_bits=8, input_bits=8)
-    assert floating >= floor
-    assert abs(share_correct(lambda x: reference(quantized, x), mnist) - floating) <= 0.005
+    assert floating.mean() >= floor
+    assert abs(correct(lambda x: reference(quantized, x), mnist, 500).mean() - floating[:500].mean()) <= 0.005
+
+
+def test_all_weights_together_are_small():
+    assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) < 2e6
+
+
+def test_what_the_transformer_stores_and_what_it_multiplies():
+    """Patches, positions, six matrices a layer and the classifier are stored: 16·32 + 9·32 + 2·12·32² + 49·32·10
+    weights; two products a layer are not: 49² of 32 values each; 49 tokens enter every layer."""
+    ops = load_topology("vit-digits").ops()
+    stored = [op for op in ops if isinstance(op, MatrixOp)]
+    products = [op for op in ops if isinstance(op, ProductOp)]
+    assert sum(op.weights for op in stored) == 16 * 32 + 9 * 32 + 2 * 12 * 32**2 + 49 * 32 * 10
+    assert [op.macs for op in products] == [49**2 * 32] * 4
+    assert {op.vectors for op in stored} == {49, 1}
 
 
 def test_the_reference_is_the_same_bits_in_any_batch(mnist):

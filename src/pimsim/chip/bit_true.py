@@ -12,8 +12,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from pimsim.chip.codes import CodeCounts, count_codes, no_codes
 from pimsim.chip.inputs import Stream, digits
 from pimsim.circuits import AbstractAdc
 from pimsim.circuits.adc import AdcErrors
@@ -27,6 +28,8 @@ UNIT_ROWS = 16
 
 Drive = Callable[[Array, Array], Array]
 """What digits count as, given the noise of their drivers."""
+State = tuple[Array, CodeCounts | None]
+"""Products so far, and codes so far."""
 
 
 class Columns(eqx.Module):
@@ -106,7 +109,8 @@ def bit_true(
     adc: AbstractAdc,
     drive: Drive,
     seed: UInt32[Array, " 2"],
-) -> Float[Array, "vector col"]:
+    counted: Bool[Array, " vector"] | None = None,
+) -> tuple[Float[Array, "vector col"], CodeCounts | None]:
     """Multiply vectors by the stored matrix, one row of arrays and one read at a time.
 
         y[n,c] = Σ_k Σ_b w_b Σ_p gain[k,p,c] (lo + step · ADC(Σ_r x_b[n,k,r] cells[k,r,p,c]))
@@ -115,6 +119,8 @@ def bit_true(
     that conversions are uniform, `step` is left out too. `index` names each vector; with `seed` it names the
     noise of its conversions, whatever chunk it is computed in. Vectors without any input come last, and chunks of
     nothing else are not played: all of them have one answer, unless drivers or converters are noisy.
+
+    With `counted`, all vectors are played, and the conversions of those that it names are counted by their codes.
     """
     blocks, rows, planes, cols = columns.cells.shape
     width = planes * cols // max(rules.lanes, 1)
@@ -129,34 +135,43 @@ def bit_true(
     columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
     digital = jnp.float32 if rules.uniform and rules.narrow else jnp.float64
 
-    def of_chunk(work: tuple[Array, Array]) -> Float[Array, "vector col"]:
-        vectors, names = work
+    def of_chunk(
+        counts: CodeCounts | None, work: tuple[Array, Array, Array | None]
+    ) -> tuple[CodeCounts | None, Float[Array, "vector col"]]:
+        vectors, names, real = work
 
-        def of_block(total: Array, block: tuple[Columns, Array, Array]) -> tuple[Array, None]:
+        def of_block(state: State, block: tuple[Columns, Array, Array]) -> tuple[State, None]:
             column, vector, number = block
 
-            def of_read(total: Array, read: tuple[Reads, Array]) -> tuple[Array, None]:
+            def of_read(state: State, read: tuple[Reads, Array]) -> tuple[State, None]:
+                total, counts = state
                 scale, order = read
-                place = _Place(names, number * len(reads.shift) + order, seed)
-                sums = _read(column, digits(vector, scale.shift, scale.mask), scale, rules, adc, drive, place, digital)
-                return total + scale.weight * sums.astype(jnp.float64), None
+                place = _Place(names, number * len(reads.shift) + order, seed, real)
+                driven = digits(vector, scale.shift, scale.mask)
+                sums, counts = _read(column, driven, scale, rules, adc, drive, place, digital, counts)
+                return (total + scale.weight * sums.astype(jnp.float64), counts), None
 
-            return lax.scan(of_read, total, (reads, jnp.arange(len(reads.shift))))[0], None
+            return lax.scan(of_read, state, (reads, jnp.arange(len(reads.shift))))[0], None
 
         by_block = jnp.pad(vectors.reshape(-1, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
-        start = jnp.zeros((len(vectors), cols), jnp.float64)
-        return lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
+        start = jnp.zeros((len(vectors), cols), jnp.float64), counts
+        total, counts = lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
+        return counts, total
 
-    work = code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk)
-    if not rules.exact_dac or adc.thermal_noise_drawn:
-        return lax.map(of_chunk, work).reshape(-1, cols)[back]
+    real = None if counted is None else jnp.pad(counted[order], (0, padding)).reshape(-1, chunk)
+    work = code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk), real
+    if counted is not None or not rules.exact_dac or adc.thermal_noise_drawn:
+        nothing = None if counted is None else no_codes(planes + (columns.units is not None), adc)
+        counts, y = lax.scan(of_chunk, nothing, work)
+        return y.reshape(-1, cols)[back], counts
     played = jnp.minimum(len(work[0]), jnp.any(code != 0, axis=1).sum() // chunk + 1)
 
     def of_next(number: Array, y: Array) -> Float[Array, "chunk vector col"]:
-        return y.at[number].set(of_chunk(jax.tree.map(lambda w: w[number], work)))
+        return y.at[number].set(of_chunk(None, jax.tree.map(lambda w: w[number], work))[1])
 
     y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols))).reshape(-1, cols)
-    return y[jnp.minimum(back, played * chunk - 1)]  # where chunks are left, the last vector played has no input
+    at = jnp.minimum(back, played * chunk - 1)  # where chunks are left, the last vector played has no input
+    return y[at], None
 
 
 def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"], Int[Array, " vector"]]:
@@ -169,11 +184,12 @@ def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"]
 
 
 class _Place(eqx.Module):
-    """Where noise is drawn: which vectors, which block and read, under which seed."""
+    """Where noise is drawn: which vectors, which block and read, under which seed; and which vectors count."""
 
     vectors: Int[Array, " vector"]
     read: Int[Array, ""]
     seed: UInt32[Array, " 2"]
+    real: Bool[Array, " vector"] | None
 
     def normal(self, first: int, count: int) -> Float[Array, "vector count"]:
         """Standard normal numbers of the conversions `first` …, one for each vector."""
@@ -189,8 +205,9 @@ def _read(
     drive: Drive,
     place: _Place,
     digital: type,
-) -> Float[Array, "vector col"]:
-    """One read of one row of arrays: product, conversions, and the shift-and-add over planes."""
+    counts: CodeCounts | None,
+) -> State:
+    """One read of one row of arrays: product, conversions, and the shift-and-add over planes; codes join the counts."""
     planes, cols = column.gain.shape
     row_noise = planes * cols + (0 if column.units is None else column.units.shape[1])
     if not rules.exact_dac:
@@ -209,6 +226,8 @@ def _read(
             own = None if column.errors is None else jax.tree.map(lambda e, at=plane: e[at], column.errors)
             codes = _converted(current, sigma, scale, plane, own, rules, adc, place, plane * cols)
             total += gain[plane].astype(digital) * codes.astype(digital)
+            used = (column.gain[plane] != 0) & (scale.codes[plane] > 1)
+            counts = count_codes(counts, plane, codes, place.real, used)
     if column.units is not None:
         current = contract(digit.astype(jnp.float32), column.units)
         sigma = None if column.unit_variance is None else _spread(squares, column.unit_variance, rules)
@@ -216,7 +235,9 @@ def _read(
         ones = codes[:, column.array_of_col].astype(digital)
         step = 1.0 if rules.uniform else scale.step[planes - 1]
         total += (column.input_gain * step).astype(digital) * ones
-    return total
+        used = jnp.zeros(codes.shape[1], bool).at[column.array_of_col].max((column.gain != 0).any(axis=0))
+        counts = count_codes(counts, planes, codes, place.real, used & (scale.codes[planes - 1] > 1))
+    return total, counts
 
 
 def _converted(

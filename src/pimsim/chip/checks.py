@@ -1,6 +1,7 @@
 """What a crossbar core refuses when it is built: parts that do not fit each other."""
 
 from pimsim.chip.crossbar import CrossbarCore
+from pimsim.chip.reads import charges_cells
 from pimsim.errors import SpecError, require
 
 
@@ -14,13 +15,16 @@ def check_core(core: CrossbarCore) -> None:
         require(field, getattr(core, field), low, high)
     if core.cycle <= 0:
         raise SpecError("cycle", "must be more than 0 s")
-    if core.planes > core.columns:
+    if core.planes > core.columns and not core.slices_apart:
         raise SpecError("columns", f"must hold one weight of {core.planes} cells, got {core.columns}")
     if 2**core.cell_bits > core.device.most_levels:
         fact = f"{core.device.name} holds {core.device.most_levels} levels, got {core.cell_bits} bits"
         raise SpecError("cell_bits", fact)
+    if core.layout is not None and core.accumulate == "analog":
+        raise SpecError("layout", "reads that are summed before a conversion take no turns")
     check_slices(core)
     check_adc_bits(core)
+    check_read_pulse(core)
     if core.wires is not None and (core.wires.feed != "input" or core.wires.interleaved):
         fact = "arrays of a core have one word line a row, which carries the input"
         raise SpecError("wires", fact, "Leave out `feed` and `interleaved`.")
@@ -39,6 +43,16 @@ def check_sinh(core: CrossbarCore) -> None:
     if core.accumulate == "analog" and not core.drives_exactly:
         remedy = "Convert every read (digital), or drive the rows with one bit (dac.bits)."
         raise SpecError("accumulate", f"{cell}, so reads cannot be summed before the cells answer", remedy)
+
+
+def check_read_pulse(core: CrossbarCore) -> None:
+    """Cells are read within a cycle, and by a known pulse where they are charged for what they conduct."""
+    if core.read_pulse is None and charges_cells(core):
+        remedy = "State core.read_pulse, or choose an array with an energy of its own, such as array-isaac."
+        raise SpecError("read_pulse", "is missing, and the array states no energy of a read", remedy)
+    if core.read_pulse is not None and core.read_pulse.width > core.cycle:
+        fact = f"must be at most a cycle, {core.cycle:g} s, got {core.read_pulse.width:g} s"
+        raise SpecError("read_pulse.width", fact)
 
 
 def check_slices(core: CrossbarCore) -> None:

@@ -2,18 +2,23 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import equinox as eqx
+import numpy as np
 from equinox import AbstractVar
+from jaxtyping import Int
 
 from pimsim.chip.core import Line, charge
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.interconnect import Link
+from pimsim.chip.mesh import Order, places
+from pimsim.chip.steps import StoreAndForward
 from pimsim.chip.tile import Tile
 from pimsim.circuits import AbstractUnit
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
-from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity
+from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity, Time, Varying
 
 MAX_ARRAYS = 2**31
 """More than fit on a wafer of the densest arrays published, and few enough to be counted in any integer."""
@@ -49,11 +54,11 @@ class AbstractChip(AbstractSpec):
     def peak(self) -> Peak:
         """What the chip does with every multiplier busy."""
 
-    def power(self) -> Power:
+    def power(self) -> Varying[Power, " variant"]:
         """With every component at its full rate: what papers add up."""
         return sum(power_by_component(self.bill()).values())
 
-    def area(self) -> Area:
+    def area(self) -> Varying[Area, " variant"]:
         return sum(area_by_component(self.bill()).values())
 
 
@@ -69,8 +74,21 @@ class Chip(AbstractChip):
     link: Link
     memory: AbstractUnit | None = None
     """That all tiles share, and through which all tensors pass if there is one; its event is one bit."""
+    order: Order = "raster"
+    """In which tiles are numbered along the mesh; networks fill them in this order."""
+    steps: StoreAndForward | None = None
+    """How a vector passes where its steps do not overlap; otherwise digital units keep pace with the arrays."""
+    usual: dict[str, Any] = eqx.field(default_factory=dict)
+    """What an experiment sets that names only this chip and a network: {mapping: {replicate: none}}."""
 
     def __check_init__(self):
+        if self.order == "shells" and self.mesh_rows != self.mesh_cols:
+            raise SpecError("order", "shells fill a square mesh", "Choose raster or snake.")
+        if self.steps is not None:
+            require("steps.accumulator[0]", self.steps.accumulator[0], 0, self.mesh_rows - 1)
+            require("steps.accumulator[1]", self.steps.accumulator[1], 0, self.mesh_cols - 1)
+            if self.tile.products is not None:
+                raise SpecError("steps", "products of two results have no steps", "Leave out tile.products.")
         require("mesh_rows", self.mesh_rows, 1, 4096)
         require("mesh_cols", self.mesh_cols, 1, 4096)
         if self.arrays > MAX_ARRAYS:
@@ -88,9 +106,15 @@ class Chip(AbstractChip):
     def arrays(self) -> int:
         return self.tiles * self.arrays_per_tile
 
+    @property
+    def tick(self) -> Time:
+        """The cycle of the schedule."""
+        return self.core.cycle if self.steps is None else self.steps.clock
+
     def tile_bill(self) -> list[Line]:
         """The components of one tile."""
-        return self.tile.bill(self.core)
+        lines = self.tile.bill(self.core)
+        return lines if self.steps is None else lines + self.steps.bill(self.tile.cores)
 
     def bill(self) -> list[Line]:
         tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
@@ -103,16 +127,27 @@ class Chip(AbstractChip):
 
     def peak(self) -> Peak:
         core = self.core
-        per_vector = 2 * self.arrays * core.rows * core.weights_per_array
+        per_vector = 2 * self.arrays * core.rows * core.weights_per_array / core.arrays_per_block
         ops = per_vector / (core.latency(signed=True).interval * core.cycle)
         stored = self.arrays * core.rows * core.columns * core.cell_bits / 8
         return Peak(ops, ops / self.power(), ops / self.area(), stored / self.area())
 
 
-def power_by_component(bill: list[Line]) -> dict[str, Power]:
+def on_mesh(chip: Chip, tile: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n 2"]:
+    """(row, col) on its own chip's mesh of the router of each tile, counted on through the chips."""
+    return places(chip.order, chip.mesh_rows, chip.mesh_cols)[tile % chip.tiles // chip.tile.router.shared_by]
+
+
+def router_of(chip: Chip, tile: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
+    """The router of each tile, counted row by row through the meshes of all chips."""
+    row, col = np.moveaxis(on_mesh(chip, tile), -1, 0)
+    return (tile // chip.tiles * chip.mesh_rows + row) * chip.mesh_cols + col
+
+
+def power_by_component(bill: list[Line]) -> dict[str, Varying[Power, " variant"]]:
     """Power at full rate."""
     return {line.component: line.number * line.cost.power for line in bill}
 
 
-def area_by_component(bill: list[Line]) -> dict[str, Area]:
+def area_by_component(bill: list[Line]) -> dict[str, Varying[Area, " variant"]]:
     return {line.component: line.number * line.cost.area for line in bill}

@@ -96,8 +96,8 @@ class AbstractCore(AbstractSpec):
     """What any core answers: `program`, `matmul`, `events`, `latency`, `bill`."""
 
     @abstractmethod
-    def cuts(self, rows: int, cols: int) -> Cuts:
-        """How a [rows, cols] matrix is cut."""
+    def cuts(self, rows: int, cols: int, taps: int = 1) -> Cuts:
+        """How a [rows, cols] matrix is cut, of which `taps` rows belong to each input channel."""
 
     @abstractmethod
     def program(

@@ -1,5 +1,6 @@
 """The crossbar core: sliced weights, streamed inputs, conversions, and the digital sums that make products of them."""
 
+import dataclasses
 import math
 from typing import Literal, NamedTuple
 
@@ -13,8 +14,10 @@ from pimsim.chip.core import AbstractCore, Count, Cuts, Latency, Line, Programme
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
+from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
-from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, Wires
+from pimsim.chip.reads import array_line, nominal, row_event
+from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, ReadPulse, Wires
 from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError
 from pimsim.numerics import leaves_to_arrays
@@ -47,7 +50,7 @@ class CrossbarCore(AbstractCore):
     """Cycles a vector spends outside the array: buffer read, conversion, shift-and-add, activation, write."""
     columns_per_adc: int
     array: AbstractUnit
-    """One array; its event is one cell read."""
+    """One array; its event is one cell read, if it has an energy of its own."""
     dac: Dac
     adc: AbstractAdc
     sample_hold: AbstractUnit
@@ -70,15 +73,29 @@ class CrossbarCore(AbstractCore):
     """What driving a row costs beyond `dac`, if it counts: the charge of its wire and gates."""
     bit_line: AbstractUnit | None = None
     """What each sampled column costs, if it counts: the charge of its wire and drains."""
+    read_pulse: ReadPulse | None = None
+    """What the largest input is read with, if it is known: what cells conduct is then stated in joules, and charged for
+    where `array` is a BareArray."""
     wires: Wires | None = None
     """Resistance of the lines of each array, if it counts; lines end where the cells in use do."""
     mitigation: Mitigation | None = None
     """What is done about faults of the cells, if anything."""
+    layout: Layout | None = None
+    """How matrices lie in arrays that are read in turns, if they are; otherwise an array is read all at once."""
 
     def __check_init__(self):
         from pimsim.chip.checks import check_core  # which knows this class
 
         check_core(self)
+
+    def at(self, bits: tuple[int, int] | None) -> "CrossbarCore":
+        """This core as it works on a matrix of other widths, of weights and inputs: with other slices and reads.
+
+        Raises SpecError where slices or converters are stated for the core's own widths alone.
+        """
+        if bits is None or bits == (self.weight_bits, self.input_bits):
+            return self
+        return dataclasses.replace(self, weight_bits=bits[0], input_bits=bits[1])
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -102,8 +119,18 @@ class CrossbarCore(AbstractCore):
 
     @property
     def weights_per_array(self) -> int:
-        """Columns of weights that one array holds."""
-        return (self.columns - self.spare_lines) // self.planes
+        """Columns of weights that one array holds, or each of those that hold its slices."""
+        return (self.columns - self.spare_lines) // (1 if self.slices_apart else self.planes)
+
+    @property
+    def slices_apart(self) -> bool:
+        """Whether each plane of a weight has an array of its own."""
+        return self.layout is not None and self.layout.slices_apart
+
+    @property
+    def arrays_per_block(self) -> int:
+        """Arrays that hold one block of a matrix together."""
+        return self.planes if self.slices_apart else 1
 
     @property
     def traits(self) -> Traits:
@@ -150,10 +177,11 @@ class CrossbarCore(AbstractCore):
         summed = self.accumulate == "analog" and not self.inputs.bias(self.input_bits)
         return signed and (self.inputs.bipolar or summed)
 
-    def cuts(self, rows: int, cols: int) -> Cuts:
+    def cuts(self, rows: int, cols: int, taps: int = 1) -> Cuts:
+        whole = taps if self.layout is not None and self.layout.whole_channels and taps <= self.rows else 1
         wide = self.weights_per_array
-        blocks = math.ceil(rows / self.rows)
-        return Cuts(blocks, math.ceil(rows / blocks), math.ceil(cols / wide), min(cols, wide))
+        blocks = math.ceil(rows / (self.rows // whole * whole))
+        return Cuts(blocks, math.ceil(rows / whole / blocks) * whole, math.ceil(cols / wide), min(cols, wide))
 
     def program(
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,
@@ -220,7 +248,12 @@ class CrossbarCore(AbstractCore):
             "input_bit_read": float(self.input_bits) * rows,
             "result_update": times * counted,
         }
-        return happens | (self.mitigation.events(rows, cols) if self.mitigation else {})
+        if self.layout is not None:
+            drives, cells, conversions = self.layout.factors(rows, cols, self.rows, self.weights_per_array)
+            driven = drives * (self.conversion_planes if self.layout.slices_apart else 1)
+            factors = {"row_drive": driven, "input_bit_read": driven, "cell_read": cells}
+            happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
+        return nominal(self, happens) | (self.mitigation.events(rows, cols) if self.mitigation else {})
 
     def _resolved(self, signed: bool) -> float:
         """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
@@ -232,7 +265,9 @@ class CrossbarCore(AbstractCore):
         return Latency(depth=interval + self.pipeline_cycles, interval=interval)
 
     def read_cycles(self) -> Int[np.ndarray, "*variant"]:
-        """Cycles from one read to the next."""
+        """Cycles from one read of a full array to the next."""
+        if self.layout is not None:
+            return np.asarray(np.prod(self.layout.turns(self.rows, self.weights_per_array)), int)
         converting = self.columns_per_adc * self.adc.conversion_time() / self.cycle
         cycles = np.maximum(1, np.ceil(converting - 1e-9)) if self.accumulate == "digital" else 1
         return np.asarray(cycles, int)
@@ -241,9 +276,9 @@ class CrossbarCore(AbstractCore):
         adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
         lines = [
             charge("adc", "conversion", adcs, self.adc),
-            charge("dac", "row_drive", self.arrays * self.rows, self.dac),
+            charge("dac", row_event(self.dac), self.arrays * self.rows, self.dac),
             charge("sample_hold", "sample", self.arrays * self.columns, self.sample_hold),
-            charge("array", "cell_read", self.arrays, self.array),
+            array_line(self),
             charge("shift_add", "shift_add", self.shift_add.number, self.shift_add),
             charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
             charge("output_register", "result_update", self.output_register.number, self.output_register),
@@ -251,7 +286,7 @@ class CrossbarCore(AbstractCore):
         if (energy := pulse_of(self.device).energy) is not None:
             lines.append(Line("cell_write", "cell_write", self.arrays, Cost(energy=energy)))
         if self.word_line is not None:
-            lines.append(charge("word_line", "row_drive", self.arrays * self.rows, self.word_line))
+            lines.append(charge("word_line", row_event(self.word_line), self.arrays * self.rows, self.word_line))
         if self.bit_line is not None:
             lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
         if self.mitigation is not None:

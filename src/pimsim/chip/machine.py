@@ -1,5 +1,7 @@
 """A machine known by its units: a digital accelerator, or a macro that was measured."""
 
+from dataclasses import replace
+
 import equinox as eqx
 
 from pimsim.chip.chip import AbstractChip, Peak
@@ -7,12 +9,12 @@ from pimsim.chip.core import Line, charge
 from pimsim.chip.interconnect import Link
 from pimsim.chip.timing import AbstractTiming, Pass
 from pimsim.circuits import AbstractUnit, Factors, Process, factors
-from pimsim.errors import SpecError, require
-from pimsim.units import Energy, Storage, Voltage
+from pimsim.errors import SpecError, nearest, quoted, require
+from pimsim.units import Energy, Rate, Storage, Time, Varying, Voltage
 
 
 class Machine(AbstractChip):
-    """Multipliers that all act at once, and the units around them, each of which acts once a pass.
+    """Multipliers that all act at once, and the units around them, each charged for the events of a pass.
 
     It has figures of merit and no arrays that this package could place a network in.
     """
@@ -24,7 +26,7 @@ class Machine(AbstractChip):
     """Of weights."""
     timing: AbstractTiming
     units: dict[str, AbstractUnit]
-    """By name; powers are those at the rate of passes."""
+    """By name. What names an event of the timing is charged for each; of others power is that at the rate of passes."""
     link: Link | None = None
     process: Process | None = None
     """In which figures and times hold."""
@@ -45,20 +47,53 @@ class Machine(AbstractChip):
 
     def one_pass(self) -> Pass:
         """What a pass multiplies, and how long it takes at this supply."""
-        macs, time = self.timing.of(self.input_bits, self.weight_bits)
+        macs, time = self.timing.of(self.input_bits, self.weight_bits, self.latency)
         return Pass(macs, time * self.factors().delay)
 
-    def bill(self) -> list[Line]:
-        by = self.factors()
-        lines = [charge(name, "pass", unit.number, unit) for name, unit in self.units.items()]
-        scaled = [line._replace(cost=line.cost.scaled(by)) for line in lines]
-        return scaled if self.link is None else [*scaled, charge("link", "", 1, self.link)]
+    def latency(self, unit: str) -> Varying[Time, " variant"]:
+        """Of a unit's event, at the published supply."""
+        if unit not in self.units:
+            raise SpecError("timing", f"the machine has no unit {quoted(unit)}", nearest(unit, self.units))
+        return self.units[unit].cost().latency
 
-    def pass_energy(self) -> Energy:
+    def events(self) -> dict[str, float]:
+        """Of one pass, for operands of this machine's widths."""
+        return self.timing.events(self.input_bits, self.weight_bits)
+
+    def bill(self) -> list[Line]:
+        """The units; of those that name an event, power is what the events of a pass take in the time of a pass."""
+        lines, events, time = self._lines(), self.events(), self.one_pass().time
+        for place, line in enumerate(lines):
+            if line.component in self.units and self.units[line.component].event:
+                power = line.cost.energy * events[line.event] / time + line.cost.leakage
+                lines[place] = line._replace(cost=replace(line.cost, power=power))
+        return lines
+
+    def energy_by_unit(self) -> dict[str, Varying[Energy, " variant"]]:
+        """Of one pass."""
+        events = self.events() | {"": 1.0}
+        return {line.component: line.number * events[line.event] * line.cost.energy for line in self._lines()}
+
+    def pass_energy(self) -> Varying[Energy, " variant"]:
         """Of all units, for one pass."""
-        return sum(line.number * line.cost.energy for line in self.bill())
+        return sum(self.energy_by_unit().values())
+
+    def _lines(self) -> list[Line]:
+        by, events = self.factors(), self.events()
+        lines = []
+        for name, unit in self.units.items():
+            event = unit.event or "pass"
+            if event not in events:
+                raise SpecError(f"units.{name}.event", f"{quoted(event)} does not happen here", nearest(event, events))
+            line = charge(name, event, unit.number, unit)
+            lines.append(line._replace(cost=line.cost.scaled(by)))
+        return lines if self.link is None else [*lines, charge("link", "", 1, self.link)]
+
+    def rate(self) -> Varying[Rate, " variant"]:
+        """Operations a second."""
+        macs, time = self.one_pass()
+        return 2 * macs / time
 
     def peak(self) -> Peak:
-        macs, time = self.one_pass()
-        ops = 2 * macs / time
+        ops = self.rate()
         return Peak(ops, ops / self.power(), ops / self.area(), self.storage / 8 / self.area())

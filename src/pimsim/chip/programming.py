@@ -1,17 +1,19 @@
 """Writing a matrix into cells: encoding, programming, and the converters that will read them."""
 
 import math
+from dataclasses import replace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, PRNGKeyArray
 
 from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import Encoded
 from pimsim.chip.repair import Repair, repair_all
-from pimsim.chip.tally import Tally
+from pimsim.chip.tally import Stored, Tally
 from pimsim.circuits.adc import AdcErrors
 from pimsim.circuits.wires import with_wires
 from pimsim.devices import Written
@@ -20,7 +22,9 @@ from pimsim.numerics import fold
 
 
 def check_weights(core: CrossbarCore, weights: Array) -> None:
-    """Raise SpecError unless the weights are a matrix of integers that the core can hold."""
+    """Raise SpecError unless the weights are a matrix of integers that the core can hold, and reads all at once."""
+    if core.layout is not None:
+        raise SpecError("layout", "arrays that are read in turns are for costs: no engine plays them", "Leave it out.")
     if weights.ndim != 2 or 0 in weights.shape:
         raise SpecError("weights", f"expected a matrix [row, col], got shape {weights.shape}")
     if not jnp.issubdtype(weights.dtype, jnp.integer):
@@ -61,6 +65,7 @@ def program(
             patch = _along_cols(repairs.patch * occupied[:, :, None, None], cols).reshape(-1, cols)
     used = cells_in_use(core, weights.shape, cuts, occupied)
     g, tally = seen.astype(done.g.dtype), Tally.of_writing(done.verified, used)
+    tally = replace(tally, stored=Stored.of_cells(done.g, used, cuts.cols, core.planes))
     if core.wires is not None:
         tally = tally.with_losses(done.g, seen, used)
     per_array = cuts.cols * core.planes
@@ -107,13 +112,13 @@ def _counts(cuts: Cuts, weights: Array) -> Bool[Array, "block_row col"]:
 
 
 def cells_in_use(
-    core: CrossbarCore, shape: tuple[int, ...], cuts: Cuts, occupied: Array
-) -> Bool[Array, "block array row column"]:
+    core: CrossbarCore, shape: tuple[int, ...], cuts: Cuts, occupied: np.ndarray | Array
+) -> Bool[np.ndarray | Array, "block array row column"]:
     """Which cells of the physical arrays hold anything of the matrix, or measure its inputs."""
-    row = (jnp.arange(cuts.blocks * cuts.rows) < shape[0]).reshape(cuts.blocks, 1, cuts.rows, 1)
-    col = (jnp.arange(cuts.arrays * cuts.cols) < shape[1]).reshape(cuts.arrays, cuts.cols)
-    unit = jnp.ones((cuts.arrays, int(core.encoding.unit_level > 0)), bool)
-    columns = jnp.concatenate([jnp.repeat(col, core.planes, axis=1), unit], axis=1)
+    row = (np.arange(cuts.blocks * cuts.rows) < shape[0]).reshape(cuts.blocks, 1, cuts.rows, 1)
+    col = (np.arange(cuts.arrays * cuts.cols) < shape[1]).reshape(cuts.arrays, cuts.cols)
+    unit = np.ones((cuts.arrays, int(core.encoding.unit_level > 0)), bool)
+    columns = np.concatenate([np.repeat(col, core.planes, axis=1), unit], axis=1)
     return row & columns[None, :, None] & occupied[:, :, None, None]
 
 

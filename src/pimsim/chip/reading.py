@@ -8,9 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
+from pimsim.chip.codes import CodeCounts
 from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore, Traits, bits_table
 from pimsim.chip.inputs import Stream, digits
@@ -48,7 +49,17 @@ def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
 def matmul(
     core: CrossbarCore, traits: Traits, array: Programmed, x: Array, key: PRNGKeyArray, index: Array
 ) -> Num[Array, "vector col"]:
-    """Express currents in steps of one level, let the engine read them, and put the digital corrections to its sums."""
+    return read(core, traits, array, x, key, index)[0]
+
+
+def read(
+    core: CrossbarCore, traits: Traits, array: Programmed, x: Array, key: PRNGKeyArray, index: Array,
+    counted: Bool[Array, " vector"] | None = None,
+) -> tuple[Num[Array, "vector col"], CodeCounts | None]:  # fmt: skip
+    """Express currents in steps of one level, let the engine read them, and put the digital corrections to its sums.
+
+    With `counted` also how often each code came out in the conversions of the vectors that it names.
+    """
     plan = core.conversions(array.signed)
     columns = columns_of(core, traits, array)
     reads = reads_of(core, plan, array)
@@ -58,9 +69,12 @@ def matmul(
     rules, seed = rules_of(core, traits, array), key_words(key)
 
     def played(code: Int[Array, "vector row"], index: Int[Array, " vector"]) -> Float[Array, "vector col"]:
-        return bit_true(columns, code, index, reads, rules, core.adc, core.drive, seed)
+        return bit_true(columns, code, index, reads, rules, core.adc, core.drive, seed)[0]
 
-    y = over_devices(played, code, index)
+    if counted is None:
+        y, counts = over_devices(played, code, index), None
+    else:
+        y, counts = bit_true(columns, code, index, reads, rules, core.adc, core.drive, seed, counted)
     if array.ranges.uniform:  # rounded, so that no compiler may add to the product before it rounds
         y = lax.reduce_precision(y * reads.step[0, 0], exponent_bits=11, mantissa_bits=48)
     y = y + jnp.einsum("b,bp,kpc->c", reads.weight, reads.low, array.gain) + array.bias
@@ -69,7 +83,7 @@ def matmul(
     y = y + input_terms(core, array, value)
     if array.patch is not None:
         y = y - contract(value.astype(jnp.float64), array.patch[: value.shape[1]])
-    return y.astype(jnp.int64) if returns_integers(core, array.ranges) else y
+    return y.astype(jnp.int64) if returns_integers(core, array.ranges) else y, counts
 
 
 def input_terms(core: CrossbarCore, array: Programmed, value: Array) -> Float[Array, "vector col"] | float:

@@ -2,26 +2,40 @@
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
-from pimsim.errors import require, require_positive
+import numpy as np
+
+from pimsim.errors import SpecError, quoted, require, require_positive
 from pimsim.spec import AbstractSpec
-from pimsim.units import Time
+from pimsim.units import Time, Varying
+
+Latencies = Callable[[str], Varying[Time, " variant"]]
+"""Of a machine's units, by name."""
+
+
+def no_latency(unit: str) -> Varying[Time, " variant"]:
+    raise SpecError("timing", f"there is no unit {quoted(unit)}")
 
 
 class Pass(NamedTuple):
     """Multiply-accumulates of full width that finish together, and the time until the next can."""
 
     macs: float
-    time: Time
+    time: Varying[Time, " variant"]
 
 
 class AbstractTiming(AbstractSpec):
     """The schedule of a machine's multipliers."""
 
     @abstractmethod
-    def of(self, input_bits: int, weight_bits: int) -> Pass:
-        """What one pass multiplies, for operands of these widths."""
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
+        """What one pass multiplies, for operands of these widths; `latency` is that of the machine's units."""
+
+    @abstractmethod
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
+        """How often in a pass each event happens that a unit may be charged for; `pass` itself once."""
 
 
 class Clocked(AbstractTiming):
@@ -40,9 +54,35 @@ class Clocked(AbstractTiming):
             require(field, getattr(self, field), 1)
         require_positive("time", self.time, "s")
 
-    def of(self, input_bits: int, weight_bits: int) -> Pass:
-        passes = math.ceil(input_bits / self.input_bits)
-        return Pass(self.macs / math.ceil(weight_bits / self.weight_bits), self.time * passes)
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
+        cycles = math.ceil(input_bits / self.input_bits)
+        return Pass(self.macs / math.ceil(weight_bits / self.weight_bits), self.time * cycles)
+
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
+        return {"pass": 1.0, "cycle": float(math.ceil(input_bits / self.input_bits))}
+
+
+class CriticalPath(AbstractTiming):
+    """A cycle takes as long as a signal through the units on its way, one after the other; else as Clocked."""
+
+    macs: int
+    path: tuple[str, ...]
+    """Units, by name; one may be passed twice."""
+    input_bits: int = 1
+    weight_bits: int = 1
+
+    def __check_init__(self):
+        for field in ("macs", "input_bits", "weight_bits"):
+            require(field, getattr(self, field), 1)
+
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
+        cycles, cycle = math.ceil(input_bits / self.input_bits), sum(map(latency, self.path))
+        if np.any(cycle <= 0):
+            raise SpecError("timing.path", "takes no time", "Name units whose circuits have a latency.")
+        return Pass(self.macs / math.ceil(weight_bits / self.weight_bits), cycles * cycle)
+
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
+        return {"pass": 1.0, "cycle": float(math.ceil(input_bits / self.input_bits))}
 
 
 class RippleColumns(AbstractTiming):
@@ -65,10 +105,19 @@ class RippleColumns(AbstractTiming):
             require(field, getattr(self, field), 1, 65536)
         require_positive("adder_time", self.adder_time, "s")
 
-    def of(self, input_bits: int, weight_bits: int) -> Pass:
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
         adders = weight_bits + self.guard_bits
         path = (adders + self.rows_per_register + 2) * self.adder_time
         return Pass(self.rows * (self.columns // adders), path * input_bits)
+
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
+        used = (weight_bits + self.guard_bits) * (self.columns // (weight_bits + self.guard_bits))
+        return {
+            "pass": 1.0,
+            "cycle": float(input_bits),
+            "used_column": float(input_bits * used),
+            "idle_column": float(input_bits * (self.columns - used)),
+        }
 
 
 class IntegratedPulses(AbstractTiming):
@@ -95,11 +144,23 @@ class IntegratedPulses(AbstractTiming):
         require("output_bits", self.output_bits, 1, 16)
         require_positive("integrate_time", self.integrate_time, "s")
 
-    def of(self, input_bits: int, weight_bits: int) -> Pass:
+    def of(self, input_bits: int, weight_bits: int, latency: Latencies = no_latency) -> Pass:
+        steps = self.events(input_bits, weight_bits)
+        time = (
+            steps["pulse"] * self.integrate_time
+            + steps["converted_bit"] * self.convert_time
+            + steps["phase"] * self.phase_time
+        )
+        return Pass(self.macs, time)
+
+    def events(self, input_bits: int, weight_bits: int) -> dict[str, float]:
         magnitude = max(1, input_bits - 1)
         first = magnitude if magnitude <= self.bits_per_phase else math.ceil(magnitude / 2)
         phases = [bits for bits in (first, magnitude - first) if bits]
-        pulses = sum(2**bits - 1 for bits in phases)
-        converted = len(phases) * self.output_bits - (len(phases) - 1) * first
-        time = pulses * self.integrate_time + converted * self.convert_time + len(phases) * self.phase_time
-        return Pass(self.macs, time)
+        return {
+            "pass": 1.0,
+            "input_bit": float(magnitude),
+            "pulse": float(sum(2**bits - 1 for bits in phases)),
+            "converted_bit": float(len(phases) * self.output_bits - (len(phases) - 1) * first),
+            "phase": float(len(phases)),
+        }

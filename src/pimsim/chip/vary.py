@@ -92,5 +92,15 @@ def _require_same_work(chip: Chip, many: Chip) -> None:
     """Raise SpecError if conversions change how long a read takes, or how much of each is done."""
     if np.any(many.core.read_cycles() != chip.core.read_cycles()):
         raise SpecError("core.adc", "some of its variants change the cycles of a read, not only its cost", REMEDY)
+    if chip.steps is not None and step_times(many) != step_times(chip):
+        raise SpecError("steps", "some variants change how long the steps of a vector take", REMEDY)
     if chip.core.adc_bits and np.any(many.core.adc.bits != chip.core.adc.bits):
         raise SpecError("core.adc.bits", "decides how much of each conversion is resolved, by adc_bits", REMEDY)
+
+
+def step_times(chip: Chip) -> list[Any]:
+    """What of the components decides how long the steps of a vector take."""
+    assert chip.steps is not None
+    buffers, pool = (chip.steps.buffer, chip.tile.buffer), chip.tile.pool
+    times = (*(buffer.cost().latency for buffer in buffers), pool.cost().latency, pool.number, chip.core.adc.bits)
+    return [np.asarray(time).tolist() for time in times]

@@ -4,6 +4,7 @@ from abc import abstractmethod
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from equinox import AbstractVar
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
@@ -70,6 +71,10 @@ class AbstractDevice(AbstractSpec):
         """Current at a share of the read voltage, over that at the whole of it: by Ohm's law the share itself."""
         return drive
 
+    def dissipation(self, drive: Float[np.ndarray | Array, "*n"]) -> Float[np.ndarray | Array, "*n"]:
+        """Power at a share of the read voltage, over G V² at the whole of it, G being that at small voltages."""
+        return drive**2
+
     @property
     def fresh(self) -> "AbstractDevice":
         """The same cell at the first time its model knows; itself if time changes nothing.
@@ -129,6 +134,9 @@ class AbstractWrapper(AbstractDevice):
 
     def response(self, drive: Float[Array, "*n"]) -> Float[Array, "*n"]:
         return self.device.response(drive)
+
+    def dissipation(self, drive: Float[np.ndarray | Array, "*n"]) -> Float[np.ndarray | Array, "*n"]:
+        return self.device.dissipation(drive)
 
     @property
     def fresh(self) -> AbstractDevice:

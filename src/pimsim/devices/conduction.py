@@ -1,6 +1,7 @@
 """Cells whose current is not proportional to the voltage."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pimsim.devices.base import AbstractDevice, AbstractWrapper
@@ -43,3 +44,7 @@ class SinhConduction(AbstractWrapper):
     def response(self, drive: Float[Array, "*n"]) -> Float[Array, "*n"]:
         steepness = self.read_voltage / self.v0
         return (jnp.sinh(steepness * drive) / jnp.sinh(steepness)).astype(drive.dtype)
+
+    def dissipation(self, drive: Float[np.ndarray | Array, "*n"]) -> Float[np.ndarray | Array, "*n"]:
+        steepness = self.read_voltage / self.v0
+        return drive * jnp.sinh(steepness * drive) / steepness

@@ -44,7 +44,8 @@ def describe_arrays(
     Cells that are not programmed one by one, because they provably hit their targets, take one pulse each.
     """
     names = placement.matrix.tolist()
-    cells = [sum(core.cells(rows, cols) for _, rows, _, cols in placement.blocks(name)) for name in names]
+    cores = {name: core.at(placement.precision(name)) for name in names}
+    cells = [sum(cores[name].cells(rows, cols) for _, rows, _, cols in placement.blocks(name)) for name in names]
     verified, exact, unknown = core.device.verification is not None, core.device.is_exact, float("nan")
 
     def table(entry: str, unseen: float, whole: Sequence[int]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Which engine computes a layer's products, and the products themselves."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import equinox as eqx
@@ -13,7 +14,7 @@ from pimsim.chip import CrossbarCore, Cuts, Ranges
 from pimsim.chip.crossbar import Traits
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.chip.programming import program
-from pimsim.chip.reading import matmul
+from pimsim.chip.reading import read
 from pimsim.chip.tally import Tally, of_copies
 from pimsim.errors import SpecError
 from pimsim.network.quantize import QuantizedLayer
@@ -36,6 +37,8 @@ class LayerPlan(NamedTuple):
     """The layer's index, which its keys are folded from."""
     sample: Int[Array, "vector row"] | None
     """Vectors on which the statistical engine measures its moments."""
+    counts_codes: bool = False
+    """Whether conversions are counted by their codes, where they are played."""
 
 
 def choose_engine(
@@ -45,6 +48,7 @@ def choose_engine(
 
     Raises SpecError where folding is asked for and no proof holds.
     """
+    core = core.at(layer.precision)
     if wanted in ("bit_true", "statistical"):
         return wanted
     if folds_to_one_matrix(core):
@@ -61,6 +65,7 @@ def calibrated_ranges(
     core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None, cuts: Cuts
 ) -> Ranges:
     """The full scale of a layer's converters, from the currents that vectors bring in exact cells if it needs any."""
+    core = core.at(layer.precision)
     if not core.full_scale.needs_samples or x is None:
         return core.ranges(cuts.rows, layer.signed_input)
     return core.ranges_for(layer.matrix, x, layer.signed_input, cuts)
@@ -86,7 +91,7 @@ def play(
     if plan.engine == "folded":
         y = exact_product(x, matrix, signed=layer.signed_input)
         return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
-    run = _statistical if plan.engine == "statistical" else _replicated
+    run, core = _statistical if plan.engine == "statistical" else _replicated, core.at(layer.precision)
     plan, own = plan._replace(key=0), jax.vmap(lambda key: fold(key, plan.key))(keys)
     return _side_by_side(run, leaves_to_arrays(core), core.traits, plan, matrix, x, image, own, layer.signed_input)
 
@@ -128,16 +133,21 @@ def _replicated(
     copies, cuts = plan.copies, plan.cuts
     waves = -(-vectors // copies)
     dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
-    index = (image[:, None] * vectors)[..., None] + jnp.arange(waves * copies).reshape(1, waves, copies)
+    position = jnp.arange(waves * copies).reshape(1, waves, copies)
+    index = (image[:, None] * vectors)[..., None] + position
+    real = jnp.broadcast_to(position < vectors, index.shape) if plan.counts_codes else None
 
-    def on_copy(work: tuple[Array, Array, Array]) -> tuple[Array, Tally]:
-        copy, own, names = work
+    def on_copy(work: tuple[Array, Array, Array, Array | None]) -> tuple[Array, Tally]:
+        copy, own, names, real = work
         array = program(core, matrix, cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
         own, names = own.reshape(-1, rows), names.reshape(-1)
         if plan.engine == "linear":
             return linear(core, traits, array, own), array.tally
-        return matmul(core, traits, array, own, fold(key, copies), names), array.tally
+        counted = None if real is None else real.ravel()
+        y, codes = read(core, traits, array, own, fold(key, copies), names, counted)
+        return y, replace(array.tally, codes=codes)
 
-    y, tallies = lax.map(on_copy, (jnp.arange(copies), jnp.moveaxis(dealt, 2, 0), jnp.moveaxis(index, 2, 0)))
+    by_copy = jax.tree.map(lambda part: jnp.moveaxis(part, 2, 0), (dealt, index, real))
+    y, tallies = lax.map(on_copy, (jnp.arange(copies), *by_copy))
     y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
     return y.reshape(batch, waves * copies, -1)[:, :vectors], of_copies(tallies)

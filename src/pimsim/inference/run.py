@@ -11,15 +11,18 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore, Cuts
 from pimsim.chip.tally import Tally
+from pimsim.inference.activity import Activity, describe_activity
+from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
 from pimsim.inference.arrays import Arrays, describe_arrays
+from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
 from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
 from pimsim.mapping import Placement
-from pimsim.network.graph import Images, predict
+from pimsim.network.graph import Images, outputs
 from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
 from pimsim.numerics import exact_product, fold
 from pimsim.units import Ratios
@@ -29,9 +32,6 @@ BATCH = 250
 SIDE_BY_SIDE = 2
 """Trials whose first layers share a product: a wider one is no faster."""
 SAMPLE_IMAGES = 32
-SAMPLE_VECTORS = 512
-"""Vectors of a layer on which full scales are calibrated, the statistical engine is measured and, for each batch, the
-error of the products is taken."""
 
 Progress = Callable[[str, int, int], None]
 """progress(what, done, of): told after each step of something long."""
@@ -47,12 +47,15 @@ class Inference:
     """What computed them: bit_true; folded, where it is proved to give the same integers; linear, folded to one real
     matrix for want of conversions; or statistical."""
     label: Int[np.ndarray, " sample"]
+    """-1 where nobody says."""
     float_class: Int[np.ndarray, " sample"]
     quantized_class: Int[np.ndarray, " sample"]
     crossbar_class: Int[np.ndarray, "trial sample"]
     float_accuracy: float
+    """NaN, as the other two, where images have no labels."""
     quantized_accuracy: float
     crossbar_accuracy: Ratios[np.ndarray, " trial"]
+    agreement: Agreement
     signal_power: Ratios[np.ndarray, "trial matrix"]
     """Mean square of the integer products, on 512 of the vectors of each batch, evenly picked."""
     error_power: Ratios[np.ndarray, "trial matrix"]
@@ -61,6 +64,7 @@ class Inference:
     """By how much the statistical engine's rms error differs from the bit-true one's on a sample, relative; 0 for
     layers that it did not compute."""
     arrays: Arrays
+    activity: Activity
 
     @property
     def engine(self) -> str:
@@ -102,28 +106,30 @@ def infer(
     trials: int,
     key: PRNGKeyArray,
     engine: Engine = "auto",
+    activity: Kind = "moments",
     calibration: Float[np.ndarray, "image ..."] | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
-    `calibration` images set the full scale of converters that are calibrated. Cells that hit their targets, read
-    without noise by exact converters, make every trial the same: one is computed and stands for all.
+    `calibration` images set the full scale of converters that are calibrated; `activity` says which vectors the energy
+    of reading is taken from. Cells that hit their targets, read without noise by exact converters, make every trial the
+    same: one is computed and stands for all.
     """
     batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
-    plans = plan_layers(quantized, placement, core, engine, calibration)
+    plans = plan_layers(quantized, placement, core, engine, calibration, activity)
     distinct = trials if core.is_random else 1
-    float_class = predict(quantized.network.forward, images, batch)
-    quantized_class = predict(lambda x: reference(quantized, x), images, batch)
+    wanted = outputs(quantized.network.forward, images, batch)
+    integer = outputs(lambda x: reference(quantized, x), images, batch)
     done, lock = 0, threading.Lock()
 
     def run(first: int) -> ProgrammedChips:
         nonlocal done
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(distinct, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE))
+        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE), activity)
         for start in range(0, len(images), batch):
-            for _ in chips.classify(images[start : start + batch], start):
+            for _ in chips.classify(images[start : start + batch], wanted[start : start + batch], start):
                 with lock:
                     done += len(images[start : start + batch])
                     progress("crossbar", done, distinct * len(images))
@@ -136,26 +142,34 @@ def infer(
     classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
+    nearness = np.broadcast_to([mean_of(chip.nearness) for chip in chips], (trials, 3))
     deviation = [_deviation(quantized, core, plans, name, images, fold(key, 0)) for name in plans]
     return Inference(
         matrix=np.array(list(plans)),
         layer_engine=np.array([plan.engine for plan in plans.values()]),
         label=labels,
-        float_class=float_class,
-        quantized_class=quantized_class,
+        float_class=wanted.argmax(axis=-1),
+        quantized_class=integer.argmax(axis=-1),
         crossbar_class=crossbar_class,
-        float_accuracy=float(np.mean(float_class == labels)),
-        quantized_accuracy=float(np.mean(quantized_class == labels)),
-        crossbar_accuracy=(crossbar_class == labels).mean(axis=1),
+        float_accuracy=float(share_correct(wanted.argmax(axis=-1), labels)),
+        quantized_accuracy=float(share_correct(integer.argmax(axis=-1), labels)),
+        crossbar_accuracy=share_correct(crossbar_class, labels),
+        agreement=Agreement.of(mean_of([compare_outputs(integer, wanted)]), nearness),
         signal_power=signal,
         error_power=error,
         statistical_deviation=np.array(deviation),
         arrays=describe_arrays(core, placement, [chip.tallies for chip in chips], trials),
+        activity=describe_activity(core, quantized, plans, [chip.sums for chip in chips], activity),
     )
 
 
 def plan_layers(
-    quantized: QuantizedNetwork, placement: Placement, core: CrossbarCore, engine: Engine, calibration: Images | None
+    quantized: QuantizedNetwork,
+    placement: Placement,
+    core: CrossbarCore,
+    engine: Engine,
+    calibration: Images | None,
+    activity: Kind = "moments",
 ) -> dict[str, LayerPlan]:
     """How each layer's products are computed: its full scale, its engine, and the copies that differ."""
     seen = {}
@@ -169,7 +183,8 @@ def plan_layers(
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
         mask = jnp.asarray(occupied_mask(placement, name, cuts))
         sample = seen[name] if chosen == "statistical" else None
-        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample)
+        counts = activity == "exact" and chosen == "bit_true" and core.adc.quantizes
+        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample, counts)
     return plans
 
 
@@ -192,8 +207,10 @@ class _Chip:
 
     def __init__(self, names: Iterable[str]):
         self.classes: list[Int[np.ndarray, " sample"]] = []
+        self.nearness: list[np.ndarray] = []
         self.powers = {name: np.zeros(3) for name in names}
         self.tallies = {name: Tally() for name in names}
+        self.sums: dict[str, Sums] = {}
 
     def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
         """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
@@ -206,17 +223,21 @@ class ProgrammedChips:
 
     def __init__(
         self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], keys: Key[Array, " chip"],
-        count: int,
+        count: int, activity: Kind,
     ):  # fmt: skip
         self.quantized, self.core, self.plans, self.keys = quantized, core, plans, keys
+        self.activity: Kind = activity
         self.chips = [_Chip(plans) for _ in range(count)]
 
-    def classify(self, images: Images, first: int) -> Iterator[None]:
-        """Add the classes of images that are called `first`, first + 1, …, a step a trial."""
+    def classify(self, images: Images, wanted: Num[np.ndarray, "image value"], first: int) -> Iterator[None]:
+        """Add the classes of images called `first`, first + 1, …, and how near outputs come to those wanted, a step a
+        trial."""
         names, opening = first + jnp.arange(len(images)), {}
         for trial, chip in enumerate(self.chips):
             play = partial(self._play, trial, names, opening)
-            chip.classes.append(np.asarray(evaluate(self.quantized, images, play)).argmax(axis=-1))
+            y = np.asarray(evaluate(self.quantized, images, play)).reshape(len(images), -1)
+            chip.classes.append(y.argmax(axis=-1))
+            chip.nearness.append(compare_outputs(y, wanted))
             yield
 
     def _play(self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"]) -> Array:
@@ -230,6 +251,8 @@ class ProgrammedChips:
             opening[layer] = played
         chip = self.chips[trial]
         y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
+        seen = watch(self.core, self.plans[layer], self.quantized.layers[layer], x, chip.tallies[layer], self.activity)
+        chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
         self._compare(chip, layer, x, y)
         return y
 

@@ -10,3 +10,4 @@ from pimsim.mapping.place import place
 from pimsim.mapping.placement import Placement
 from pimsim.mapping.replication import Replicate, balance
 from pimsim.mapping.search import Search
+from pimsim.mapping.tiles import Tiles, is_pool

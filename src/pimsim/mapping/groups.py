@@ -15,7 +15,7 @@ class Groups(NamedTuple):
     row: Int[np.ndarray, " group"]
     rows: Int[np.ndarray, " group"]
     cols: Int[np.ndarray, " group"]
-    """Of all its blocks together."""
+    """Of all its blocks together; one of several arrays counts once an array."""
 
     @classmethod
     def of(

@@ -1,4 +1,4 @@
-"""Where layers work: a matrix where its arrays are, everything else where its first input lies."""
+"""Where layers work: a matrix where its arrays are, a pool in its own tile, the rest where the first input lies."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -17,8 +17,12 @@ IO_TILE = 0
 def locations(ops: Sequence[Op], placement: Placement) -> dict[str, Int[np.ndarray, " tile"]]:
     """The tiles, counted on through the chips, of each layer and of "input"."""
     where = {"input": np.array([IO_TILE])}
+    pools = dict(zip(placement.pool.tolist(), placement.pool_tile.tolist(), strict=True))
     for op in ops:
-        where[op.layer] = placement.tiles(op.layer) if isinstance(op, MatrixOp) else where[op.inputs[0]]
+        if op.layer in pools:
+            where[op.layer] = np.array([pools[op.layer]])
+        else:
+            where[op.layer] = placement.tiles(op.layer) if isinstance(op, MatrixOp) else where[op.inputs[0]]
     return where
 
 

@@ -16,6 +16,10 @@ class Placement:
 
     matrix: Shaped[np.ndarray, " matrix"]
     """The names of the layers that have a matrix."""
+    weight_bits: Int[np.ndarray, " matrix"]
+    """The precision of each, the core's or its own …"""
+    input_bits: Int[np.ndarray, " matrix"]
+    """… and of the vectors that pass through it."""
     replication: Int[np.ndarray, " matrix"]
     """Replicas of each: copies, times the matrices of a layer whose weights are not shared."""
     chips: int
@@ -38,15 +42,27 @@ class Placement:
     """Its first word line there."""
     block_round: Int[np.ndarray, " block"]
     """When: arrays are written with one round after the other where not all fit at once, and with round 0 otherwise."""
+    arrays_per_block: int
+    """That hold a block together, from `block_array` on."""
+    pool: Shaped[np.ndarray, " pool"]
+    """The names of the pools that have a tile of their own."""
+    pool_tile: Int[np.ndarray, " pool"]
 
     @functools.cached_property
     def arrays_used(self) -> int:
-        return len(distinct(self.block_array))
+        return len(distinct(self.block_array)) * self.arrays_per_block
+
+    @functools.cached_property
+    def array_tile(self) -> Int[np.ndarray, " array"]:
+        """The tile of each array of each block."""
+        if self.arrays_per_block == 1:
+            return self.block_array // self.arrays_per_tile
+        return (self.block_array[:, None] + np.arange(self.arrays_per_block)).ravel() // self.arrays_per_tile
 
     @property
     def shares(self) -> bool:
         """Whether blocks take turns in an array that holds them all at once."""
-        return self.rounds == 1 and self.arrays_used < len(self.block_array)
+        return self.rounds == 1 and len(distinct(self.block_array)) < len(self.block_array)
 
     @functools.cached_property
     def rounds(self) -> int:
@@ -71,6 +87,15 @@ class Placement:
     def copies(self, layer: str) -> int:
         """Replicas of a layer's matrix."""
         return int(self.replication[self._index(layer)])
+
+    def precision(self, layer: str) -> tuple[int, int]:
+        """Bits of a layer's weights and inputs."""
+        index = self._index(layer)
+        return int(self.weight_bits[index]), int(self.input_bits[index])
+
+    def input_bits_of(self, layer: str, usual: int) -> int:
+        """Bits of the values that a layer reads, with a matrix or, as usual, without."""
+        return self.precision(layer)[1] if layer in self._indices else usual
 
     def blocks(self, layer: str) -> list[tuple[int, int, int, int]]:
         """(first row, rows, first col, cols) of the blocks of one replica."""
@@ -97,9 +122,9 @@ class Placement:
     @functools.cached_property
     def groups(self) -> Groups:
         """The matrix-vector operations that tiles start."""
-        tile = self.block_array // self.arrays_per_tile
-        columns = self.block_replica, self.block_row, self.block_rows, self.block_cols
-        return Groups.of(self.block_matrix, tile, *columns)
+        columns = self.block_matrix, self.block_replica, self.block_row, self.block_rows, self.block_cols
+        matrix, *others = (np.repeat(column, self.arrays_per_block) for column in columns)
+        return Groups.of(matrix, self.array_tile, *others)
 
     def tiles(self, layer: str) -> Int[np.ndarray, " tile"]:
         """The tiles, counted on through the chips, that hold any of a layer."""
@@ -107,8 +132,8 @@ class Placement:
         return distinct(self.groups.tile[slice(*np.searchsorted(self.groups.matrix, [index, index + 1]))])
 
     def tiles_on(self) -> int:
-        """Tiles that hold anything."""
-        return len(distinct(self.groups.tile))
+        """Tiles that hold anything, or pool."""
+        return len(distinct(self.groups.tile)) + len(self.pool)
 
     def _one_replica(self, layer: str) -> Int[np.ndarray, " block"]:
         own = self._blocks(layer)

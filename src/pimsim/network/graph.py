@@ -13,14 +13,14 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.errors import NetworkError, PimsimError, nearest
-from pimsim.network.layers.base import AbstractLayer, AbstractWeightedLayer
+from pimsim.network.layers.base import AbstractLayer, AbstractVectorLayer, AbstractWeightedLayer
 from pimsim.network.ops import MatrixOp, Op, Shape
 
 IMAGE = "input"
 """The name by which layers read the image."""
 
 Weights = dict[str, dict[str, Float[Array, "..."]]]
-"""The "weight" and the "bias" of each layer that has weights, by the layer's name."""
+"""The "weight" and the "bias" of each matrix layer, and the constants of others, by the layer's name."""
 
 Images = Float[np.ndarray | Array, "batch ..."]
 
@@ -60,8 +60,7 @@ class Network(eqx.Module):
         _check_nodes(self.nodes)
         shapes = self.shapes
         if self.weights:
-            expected = {name: self.layer(name).weight_shape(shapes[read]) for name, read in self._matrix_inputs()}
-            _check_weights(self.weights, expected)
+            _check_weights(self.weights, self._weight_shapes(shapes))
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -79,6 +78,13 @@ class Network(eqx.Module):
     def matrix_layers(self) -> tuple[str, ...]:
         """The names of the layers that have weights, in order."""
         return tuple(name for name, _ in self._matrix_inputs())
+
+    def _weight_shapes(self, shapes: Mapping[str, Shape]) -> dict[str, dict[str, Shape]]:
+        """The shape of each array of each layer that has any."""
+        matrices = {name: self.layer(name).weight_shape(shapes[read]) for name, read in self._matrix_inputs()}
+        found = {name: {"weight": shape, "bias": shape[-1:]} for name, shape in matrices.items()}
+        digital = {node.name: node.layer for node in self.nodes if isinstance(node.layer, AbstractVectorLayer)}
+        return found | {name: layer.constants for name, layer in digital.items() if layer.constants}
 
     def _matrix_inputs(self) -> list[tuple[str, str]]:
         return [(node.name, node.inputs[0]) for node in self.nodes if isinstance(node.layer, AbstractWeightedLayer)]
@@ -143,7 +149,7 @@ class Network(eqx.Module):
             if isinstance(node.layer, AbstractWeightedLayer):
                 tensors[node.name] = matrix(node.name, node.layer, *inputs)
             else:
-                tensors[node.name] = _apply(node.layer, *inputs)
+                tensors[node.name] = _apply(node.layer, self.weights.get(node.name, {}), *inputs)
             readers.subtract(node.inputs)
             tensors = {name: x for name, x in tensors.items() if readers[name] or name == node.name}
         return tensors[self.nodes[-1].name]
@@ -191,17 +197,24 @@ def _random_layer(layer: AbstractWeightedLayer, read: Shape, key: PRNGKeyArray) 
     return {"weight": weight, "bias": jnp.zeros(shape[-1:], jnp.float32)}
 
 
+def outputs(
+    logits: Callable[[Images], Num[np.ndarray | Array, "_ ..."]], images: Images, batch: int = 250
+) -> Num[np.ndarray, "image value"]:
+    """What the network makes of each image as one row, `batch` images at a time."""
+    parts = [np.asarray(logits(images[i : i + batch])) for i in range(0, len(images), batch)]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts]) if parts else np.zeros((0, 1))
+
+
 def predict(
     logits: Callable[[Images], Num[np.ndarray | Array, "_ class"]], images: Images, batch: int = 250
 ) -> Int[np.ndarray, " image"]:
-    """The class of the largest logit for each image, `batch` images at a time."""
-    parts = [np.asarray(logits(images[i : i + batch])).argmax(axis=-1) for i in range(0, len(images), batch)]
-    return np.concatenate(parts) if parts else np.zeros(0, int)
+    """The class of the largest logit for each image."""
+    return outputs(logits, images, batch).argmax(axis=-1)
 
 
 @jax.jit
-def _apply(layer, *inputs):
-    return layer(*inputs)
+def _apply(layer, constants, *inputs):
+    return layer(*inputs, **constants)
 
 
 def _check_nodes(nodes: tuple[Node, ...]) -> None:
@@ -219,16 +232,17 @@ def _check_nodes(nodes: tuple[Node, ...]) -> None:
         known.add(node.name)
 
 
-def _check_weights(weights: Weights, expected: dict[str, Shape]) -> None:
-    """Every matrix layer has a finite weight and bias of its shape, and nothing else has any."""
+def _check_weights(weights: Weights, expected: Mapping[str, Mapping[str, Shape]]) -> None:
+    """Every layer that has arrays has all of them, finite and of their shapes, and nothing else has any."""
     for name in weights:
         if name not in expected:
             raise NetworkError(name, "has weights but is no matrix layer of the network", nearest(name, expected))
-    for name, shape in expected.items():
+    for name, shapes in expected.items():
         arrays = weights.get(name, {})
-        if set(arrays) != {"weight", "bias"}:
-            raise NetworkError(name, f"needs a weight and a bias, got {', '.join(sorted(arrays)) or 'neither'}")
-        for key, wanted in (("weight", shape), ("bias", shape[-1:])):
+        if set(arrays) != set(shapes):
+            needed = " and ".join(f"a {key}" for key in shapes)
+            raise NetworkError(name, f"needs {needed}, got {', '.join(sorted(arrays)) or 'none'}")
+        for key, wanted in shapes.items():
             if arrays[key].shape != wanted:
                 raise NetworkError(name, f"its {key} must have shape {wanted}, got {arrays[key].shape}")
             if not isinstance(arrays[key], Tracer) and not np.isfinite(arrays[key]).all():

@@ -6,14 +6,23 @@ on its vector v when the producers' vectors that v needs have arrived.
 """
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import prod
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int, Int32
 
 Shape = tuple[int, ...]
 """The shape of one image's tensor, without the batch: (height, width, channels), (tokens, n) or (n,)."""
+
+
+class Precision(NamedTuple):
+    """Bits of a matrix's weights and of the vectors that pass through it."""
+
+    weights: int
+    inputs: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +41,17 @@ class MatrixOp:
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
     matrices: int = 1
     """Different matrices of this shape, where weights are not shared: vector v passes through matrix v mod this."""
+    taps: int = 1
+    """Rows that belong to one input channel: the places of a kernel."""
+    fresh: int = 0
+    """Rows whose inputs the vector before did not have, where windows overlap; 0 if that is all of them."""
     recurrent: int = 0
     """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
+    precision: Precision | None = None
+    """Where it differs from that of the core."""
+    passes: int = 1
+    """Of recurrent vectors, the matrices that each passes, one after the other, before the next can start."""
 
     @property
     def macs(self) -> int:
@@ -108,6 +125,14 @@ class VectorOp:
 
 
 Op = MatrixOp | ProductOp | VectorOp
+
+
+def with_precision(ops: Sequence[Op], precision: Mapping[str, Precision]) -> list[Op]:
+    """The operations, those matrices that are named in other widths than the core's."""
+    return [
+        replace(op, precision=precision[op.layer]) if isinstance(op, MatrixOp) and op.layer in precision else op
+        for op in ops
+    ]
 
 
 def vector_count(shape: Shape) -> int:

@@ -8,20 +8,20 @@ two products is the digital unit's, in code that does not contain the product, s
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, Int64, PRNGKeyArray
+from jaxtyping import Array, Float, Int32, Int64
 
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Images, Network
 from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer
-from pimsim.numerics import exact_product, fold
-
-CALIBRATION_BATCH = 250
-SAMPLE = 2**20
-"""Values per layer from which a percentile is taken."""
+from pimsim.network.ops import Precision, Shape
+from pimsim.network.ranges import Method, best_reach, input_ranges
+from pimsim.network.scheme import Scheme
+from pimsim.numerics import exact_product
 
 Product = Callable[[str, Int32[Array, "batch vector row"]], Int64[Array, "batch vector col"]]
 """product(layer, x): the integers x times the layer's matrix."""
@@ -37,6 +37,12 @@ class QuantizedLayer:
     signed_input: bool
     bias: Float[np.ndarray, " col"]
     """In the float network's own unit, added after the scales."""
+    weight_bits: int
+    input_bits: int
+
+    @property
+    def precision(self) -> Precision:
+        return Precision(self.weight_bits, self.input_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +50,6 @@ class QuantizedNetwork:
     """A network with the integers that stand for it."""
 
     network: Network
-    weight_bits: int
-    input_bits: int
     layers: dict[str, QuantizedLayer]
 
 
@@ -56,30 +60,39 @@ def integer_range(bits: int, signed: bool) -> tuple[int, int]:
 
 
 def quantize(
-    network: Network, images: Images, *, weight_bits: int, input_bits: int, percentile: float = 100.0
-) -> QuantizedNetwork:
+    network: Network, images: Images, *, weight_bits: int, input_bits: int, percentile: float = 100.0,
+    method: Method = "percentile", scheme: Scheme | None = None,
+) -> QuantizedNetwork:  # fmt: skip
     """Round the network's weights, and choose the input scales from `images`.
 
-    An input range reaches to the given percentile of |x|; inputs beyond it clip. Inputs are unsigned where no
-    calibration value is negative. Raises SpecError for bits outside 1 … 16, for a percentile outside (0, 100] and
-    without images, and NetworkError for images or weights that do not fit.
+    An input range reaches to the given percentile of |x|, or to where the mean square error is least; inputs beyond it
+    clip. Inputs are unsigned where no calibration value is negative. The bits are those of layers that the scheme does
+    not name. Raises SpecError for bits outside 1 … 16, for a percentile outside (0, 100] and without images, and
+    NetworkError for images or weights that do not fit.
     """
     for place, bits in (("weight_bits", weight_bits), ("input_bits", input_bits)):
         if not 1 <= bits <= 16:
             raise SpecError(place, f"must be 1 to 16, got {bits}")
     if not 0 < percentile <= 100:
         raise SpecError("percentile", f"must be above 0 and at most 100, got {percentile:g}")
+    scheme, usual = scheme or Scheme(), Precision(weight_bits, input_bits)
+    own = scheme.precisions(network.matrix_layers, usual)
     held, layers = {name: _matrix_layer(network, name) for name in network.matrix_layers}, {}
-    for name, (low, high) in _input_ranges(network, images, percentile).items():
-        signed = low < 0
-        if signed and input_bits == 1:
-            fact = f"1 bit cannot carry the signed inputs of {name}"
-            raise SpecError("input_bits", fact, "Use 2 bits or more.")
+    for name, (low, reach, samples) in input_ranges(network, images, method, percentile).items():
+        bits, signed = own.get(name, usual), low < 0
+        if signed and bits.inputs == 1:
+            raise SpecError("input_bits", f"1 bit cannot carry the signed inputs of {name}", "Use 2 bits or more.")
         weight, bias = network.parameters(name)
-        matrix, scale = quantize_matrix(np.asarray(held[name].matrix(weight)), weight_bits)
-        input_scale = high / integer_range(input_bits, signed)[1] if high else 1.0
-        layers[name] = QuantizedLayer(matrix, scale, input_scale, signed, np.asarray(bias, np.float64))
-    return QuantizedNetwork(network, weight_bits, input_bits, layers)
+        matrix, scale = quantize_matrix(
+            np.asarray(held[name].matrix(weight)), bits.weights, per=scheme.per, reach=scheme.weight_range
+        )
+        top = integer_range(bits.inputs, signed)[1]
+        if method == "mse" and reach:
+            reach = float(best_reach(samples[:, None].astype(np.float64), np.array([reach]), top)[0])
+        layers[name] = QuantizedLayer(
+            matrix, scale, reach / top if reach else 1.0, signed, np.asarray(bias, np.float64), *bits
+        )
+    return QuantizedNetwork(network, layers)
 
 
 def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
@@ -92,12 +105,20 @@ def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
 
 
 def quantize_matrix(
-    matrix: Float[np.ndarray, "row col"], bits: int
-) -> tuple[Int32[np.ndarray, "row col"], Float[np.ndarray, " col"]]:
-    """Integers and one scale a column: scale = max|w| / (2^(b-1) - 1), or max|w| for one bit; 1 where all w are 0."""
+    matrix: Float[np.ndarray, "row col"], bits: int, per: Literal["channel", "tensor"] = "channel",
+    reach: Literal["max", "mse"] = "max",
+) -> tuple[Int32[np.ndarray, "row col"], Float[np.ndarray, " col"]]:  # fmt: skip
+    """Integers and a scale for each column: reach / (2^(b-1) - 1), or the reach for one bit; 1 where all w are 0.
+
+    The reach is max|w|, or the share of it at which the mean square error is least, of a column or of all.
+    """
     low, high = integer_range(bits, signed=True)
-    largest = np.abs(matrix).max(axis=0).astype(np.float64)
-    scale = np.where(largest > 0, largest / max(high, 1), 1.0)
+    magnitude = np.abs(matrix).astype(np.float64)
+    values = magnitude if per == "channel" else magnitude.reshape(-1, 1)
+    largest = values.max(axis=0)
+    if reach == "mse" and high:
+        largest = best_reach(values, largest, high)
+    scale = np.broadcast_to(np.where(largest > 0, largest / max(high, 1), 1.0), matrix.shape[1:]).copy()
     return np.clip(np.rint(matrix / scale), low, high).astype(np.int32), scale
 
 
@@ -111,12 +132,25 @@ def evaluate(quantized: QuantizedNetwork, images: Images, product: Product) -> F
         name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]
     ) -> Float[Array, "batch ..."]:
         own = quantized.layers[name]
-        low, high = integer_range(quantized.input_bits, own.signed_input)
-        y = product(name, _to_integers(layer, x, own.input_scale, low, high))
-        scale = own.input_scale * own.weight_scale
-        return _to_float(layer, y, scale, own.bias, input_shape=shapes[inputs[name]])
+        return apply_layer(own, layer, x, shapes[inputs[name]], functools.partial(product, name))
 
     return network.walk(images, matrix_layer)
+
+
+def apply_layer(
+    own: QuantizedLayer, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."], input_shape: Shape,
+    product: Callable[[Int32[Array, "batch vector row"]], Int64[Array, "batch vector col"]] | None = None,
+) -> Float[Array, "batch ..."]:  # fmt: skip
+    """One layer on integers: its inputs rounded, multiplied by its matrix (exactly if nobody says how), and scaled."""
+    steps = _to_integers(layer, x, own.input_scale, *integer_range(own.input_bits, own.signed_input))
+    y = product(steps) if product else exact_product(steps, own.matrix, signed=own.signed_input)
+    return _to_float(layer, y, own.input_scale * own.weight_scale, own.bias, input_shape=input_shape)
+
+
+def rounded_inputs(own: QuantizedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+    """What a layer's integer inputs stand for."""
+    low, high = integer_range(own.input_bits, own.signed_input)
+    return jnp.clip(jnp.rint(x.astype(jnp.float64) / own.input_scale), low, high) * own.input_scale
 
 
 def reference(quantized: QuantizedNetwork, images: Images) -> Float[Array, "batch *class"]:
@@ -140,43 +174,3 @@ def _to_integers(layer, x, scale, low, high):
 def _to_float(layer, y, scale, bias, input_shape):
     """y · scale + bias in float64, as the layer's float32 output tensor."""
     return layer.tensor((y * scale + bias).astype(jnp.float32), input_shape)
-
-
-def _input_ranges(network: Network, images: Images, percentile: float) -> dict[str, tuple[float, float]]:
-    """For each matrix layer, its least input and the percentile of |input|, in the float network."""
-    if not len(images):
-        raise SpecError("images", "calibration needs at least one image, got none")
-    parts = []
-    for start in range(0, len(images), CALIBRATION_BATCH):
-        batch = images[start : start + CALIBRATION_BATCH]
-        count = 0 if percentile == 100 else -(-SAMPLE * len(batch) // len(images))
-        parts.append(_input_statistics(network, batch, jax.random.key(start), count=count))
-    ranges = {}
-    for name in network.matrix_layers:
-        least, largest, samples = zip(*(part[name] for part in parts), strict=True)
-        low, high = float(min(least)), float(max(largest))
-        if not np.isfinite(high):
-            raise NetworkError(name, "has inputs that are not finite for the calibration images")
-        reach = high if percentile == 100 else float(np.percentile(np.concatenate(samples), percentile))
-        if high > 0 and reach == 0:
-            fact = f"leaves {name} no input range: that part of its inputs is zero"
-            raise SpecError("percentile", fact, "Raise it towards 100.")
-        ranges[name] = low, reach
-    return ranges
-
-
-@functools.partial(jax.jit, static_argnames="count")
-def _input_statistics(network: Network, images: Images, key: PRNGKeyArray, count: int) -> dict[str, tuple]:
-    """The least input, the greatest |input| and `count` of the |inputs|, or all when fewer, of each matrix layer."""
-    found = {}
-
-    def record(name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-        size = jnp.abs(x).ravel()
-        chosen = size
-        if count < size.size:
-            chosen = size[jax.random.randint(fold(key, len(found)), (count,), 0, size.size)]
-        found[name] = x.min(), size.max(), chosen
-        return layer.forward(*network.parameters(name), x)
-
-    network.walk(images, record)
-    return found

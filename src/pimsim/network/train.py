@@ -29,6 +29,8 @@ LEARNING_RATE = 3e-3
 """The highest, reached after a tenth of the steps."""
 WEIGHT_DECAY = 1e-4
 LABEL_SMOOTHING = 0.05
+EPOCHS = {"lenet5": 150, "mlp": 150, "resnet8-digits": 50, "mobilenet-digits": 60, "vit-digits": 80}
+"""Of the weights that the package has."""
 SHIFT, TURN, SCALE, SHEAR = 2.0, 0.2, 0.15, 0.2
 """The greatest change of an image: pixels, radians, logarithm of the factor along each axis, and slope."""
 
@@ -107,7 +109,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Train, measure and write; mistakes go to stderr with exit status 2."""
     parser = argparse.ArgumentParser(prog="python -m pimsim.network.train", description="Train a network of the zoo.")
     parser.add_argument("network")
-    parser.add_argument("--epochs", type=int, default=150)
+    parser.add_argument("--epochs", type=int, help="by default as many as the package's own weights saw, or 50")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, help="the .npz file to write; by default the package's own")
     options = parser.parse_args(arguments)
@@ -116,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
         output = options.output or WEIGHTS / f"{options.network}.npz"
         if not output.parent.is_dir():
             raise FileError(str(output), "its folder does not exist")
-        network = _train_with_progress(topology, data, options.epochs, options.seed)
+        epochs = EPOCHS.get(options.network, 50) if options.epochs is None else options.epochs
+        network = _train_with_progress(topology, data, epochs, options.seed)
     except PimsimError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

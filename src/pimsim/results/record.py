@@ -17,7 +17,9 @@ from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Placement
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
+from pimsim.reads import ReadReport
 from pimsim.schedule import Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
@@ -70,11 +72,14 @@ class Result:
 
     specification: Specification
     provenance: Provenance
+    quantization: QuantizationReport | None
+    """What rounding costs each layer; None where no data ran."""
     inference: Inference | None
     """None where no data ran: the cost alone was asked for."""
     placement: Placement
     timeline: Timeline
     cost: CostReport
+    reads: ReadReport
     programming: ProgrammingReport
     peak: Peak
     stages: Stages

@@ -8,7 +8,9 @@ import numpy as np
 from pimsim.chip import AbstractChip, Chip, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
+from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
+from pimsim.reads import ReadReport
 from pimsim.results.record import Result
 from pimsim.units import Energy
 
@@ -24,6 +26,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "network": result.specification.network,
         "dataset": result.specification.dataset,
         **inference_summary(inference),
+        "quantization": quantization_summary(result.quantization),
         "latency_s": timeline.latency,
         "interval_s": timeline.interval,
         "throughput_per_s": 1 / timeline.interval,
@@ -36,6 +39,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "energy_J": cost.total_energy,
         "power_W": cost.power,
         "area_m2": cost.area,
+        "area_on_m2": cost.area_on,
         "chips": placement.chips,
         "tiles_on": cost.tiles_on,
         "arrays_used": placement.arrays_used,
@@ -47,6 +51,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "events": cost.events(),
         "peak": peak_summary(result.peak),
         "programming": programming_summary(result.programming, cost.total_energy),
+        "activity": reads_summary(result.reads),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
     }
@@ -56,25 +61,41 @@ def inference_summary(inference: Inference | None) -> dict[str, Any]:
     """What the chip computed; null where no data ran."""
     accuracy = dict.fromkeys(ACCURACY)
     if inference is None:
-        return {"engine": None, "accuracy": accuracy, "engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        nothing = {"engine_by_layer": {}, "snr_dB_by_layer": {}, "ir_drop": {}}
+        return {"engine": None, "accuracy": accuracy, "agreement": None} | nothing
+    if (inference.label >= 0).all():
+        accuracy |= {
+            "float": inference.float_accuracy,
+            "quantized": inference.quantized_accuracy,
+            "crossbar_mean": inference.crossbar_mean,
+            "crossbar_std": inference.crossbar_std,
+            "crossbar_interval": list(inference.crossbar_interval),
+        }
     accuracy |= {
-        "float": inference.float_accuracy,
-        "quantized": inference.quantized_accuracy,
-        "crossbar_mean": inference.crossbar_mean,
-        "crossbar_std": inference.crossbar_std,
-        "crossbar_interval": list(inference.crossbar_interval),
         "trials": len(inference.crossbar_accuracy),
         "samples": len(inference.label),
     }
     return {
         "engine": inference.engine,
         "accuracy": accuracy,
+        "agreement": inference.agreement.summary(),
         "engine_by_layer": dict(zip(inference.matrix.tolist(), inference.layer_engine.tolist(), strict=True)),
         "snr_dB_by_layer": {
             name: float(value) if np.isfinite(value) else None
             for name, value in zip(inference.matrix.tolist(), inference.snr_db.mean(axis=0), strict=True)
         },
         "ir_drop": {name: {"mean": m, "worst": w} for name, (m, w) in inference.arrays.ir_drop().items()},
+    }
+
+
+def quantization_summary(losses: QuantizationReport | None) -> dict[str, dict[str, Any]]:
+    """Of each layer its bits, and signal-to-noise ratios in dB, null where nothing is lost; {} where no data ran."""
+    if losses is None:
+        return {}
+    bits = zip(losses.weight_bits.tolist(), losses.input_bits.tolist(), strict=True)
+    return {
+        layer: {"weight_bits": weights, "input_bits": inputs} | {f"{kind}_dB": value for kind, value in ratios.items()}
+        for (layer, ratios), (weights, inputs) in zip(losses.sqnr_db().items(), bits, strict=True)
     }
 
 
@@ -92,6 +113,20 @@ def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> 
     }
     stated = {key: None if math.isnan(value) else value for key, value in figures.items()}
     return {"cells": report.total_cells, "parallel": report.parallel} | stated
+
+
+def reads_summary(report: ReadReport) -> dict[str, Any]:
+    """What the cells take while they are read; null is what needs a pulse or data that there is none of."""
+    gaps, energy = report.gaps(), dict(zip(report.matrix.tolist(), report.energy.tolist(), strict=True))
+    stated = not math.isnan(report.full_read_energy)
+    return {
+        "kind": report.kind,
+        "charged": report.charged,
+        "full_reads": float(report.full_reads.sum()),
+        "cell_energy_J": report.total_energy if stated else None,
+        "cell_energy_by_layer_J": energy if stated else {},
+        "gap": {name: None if math.isnan(gap) else gap for name, gap in gaps.items()},
+    }
 
 
 def chip_summary(chip: AbstractChip) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, router_of
 from pimsim.mapping import Placement, Search, locations
 from pimsim.mapping.location import IO_TILE
 from pimsim.network.ops import Op
@@ -26,7 +26,7 @@ def arrange(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
     flow = flows(ops, placement, traffic(ops, placement, chip, image_values))
     rng, shape = np.random.default_rng(search.seed), (placement.chips, chip.mesh_rows, chip.mesh_cols)
     start = np.append(np.arange(len(flow) - 1), IO_TILE)
-    routers = start // chip.tile.router.shared_by
+    routers = router_of(chip, start)
     near = descend(flow, start, Mesh.of(chip), rng)
     cost, at = min(((_cost(flow, routers[each], shape), each) for each in (start, near)), key=itemgetter(0))
     for _ in range(search.swaps):
@@ -38,7 +38,8 @@ def arrange(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
         else:
             at[[i, j]] = at[[j, i]]
     size = placement.arrays_per_tile
-    return replace(placement, block_array=at[placement.block_array // size] * size + placement.block_array % size)
+    array = at[placement.block_array // size] * size + placement.block_array % size
+    return replace(placement, block_array=array, pool_tile=at[placement.pool_tile])
 
 
 def flows(ops: Sequence[Op], placement: Placement, edges: Sequence[Edge]) -> Float[np.ndarray, "node node"]:

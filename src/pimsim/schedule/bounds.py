@@ -38,13 +38,13 @@ def arrays_bound(matrices: Sequence[tuple[MatrixOp, int]], placement: Placement,
     """
     part = placement.block_rows / chip.core.rows if placement.shares else None
     size = np.bincount(placement.block_matrix, part) / placement.replication
-    size *= [op.matrices for op, _ in matrices]
-    time = np.array([op.vectors / op.matrices * read for op, read in matrices]) * chip.core.cycle
+    size *= [op.matrices * placement.arrays_per_block for op, _ in matrices]
+    time = np.array([op.vectors / op.matrices * read for op, read in matrices]) * chip.tick
     order = np.argsort(time)
     size, time = size[order], time[order]
     held = np.concatenate([[0.0], size.cumsum()[:-1]]) if placement.rounds == 1 else np.zeros(1)
     work = (size * time)[::-1].cumsum()[::-1][: len(held)]
-    one_vector = max(read for _, read in matrices) * chip.core.cycle
+    one_vector = max(read for _, read in matrices) * chip.tick
     return float(max((work / (placement.arrays_total - held)).max(), one_vector))
 
 

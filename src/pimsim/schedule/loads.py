@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, router_of
 from pimsim.circuits import AbstractCircuit
 from pimsim.mapping import Placement, locations, product
 from pimsim.network.ops import MatrixOp, Op, ProductOp
@@ -107,10 +107,11 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     by_name = {op.layer: op for op in ops if isinstance(op, MatrixOp)}
     matrices = [by_name[layer] for layer in placement.matrix.tolist()]
     count, bits, events = placement.replication, chip.core.input_bits, chip.tile.matrix_events
+    own = zip(matrices, placement.input_bits.tolist(), strict=True)
     group, of = placement.groups, placement.groups.matrix
     size = group.rows * group.cols
     whole = np.bincount(of, size) / count
-    per_vector = np.array([events(op.rows, op.cols, op.cols, bits)["bus_bit"] for op in matrices])
+    per_vector = np.array([events(op.rows, op.cols, op.cols, width)["bus_bit"] for op, width in own])
     bits_each = group.passing(np.array([op.vectors for op in matrices]), count) * size * (per_vector / whole)[of]
     total = np.bincount(group.tile, bits_each, placement.chips * placement.tiles_per_chip)
     products = [op for op in ops if isinstance(op, ProductOp)]
@@ -128,7 +129,7 @@ def _at_routers(
     share: Sequence[Float[np.ndarray, " _"]] = (),
 ) -> Float[np.ndarray, "edge chip row col"]:
     """How many of the tiles of each edge stand at each router, or the sum of their shares."""
-    routers = np.concatenate(tiles) // chip.tile.router.shared_by
+    routers = router_of(chip, np.concatenate(tiles))
     edge = np.repeat(np.arange(len(tiles)), [len(each) for each in tiles])
     size = prod(shape)
     weights = np.concatenate(share) if share else None

@@ -43,8 +43,8 @@ def schedule(
     each tensor has to itself on its way; the interval is no shorter than all of them together take. Where arrays are
     rewritten (`mapping.overflow`), the first round of the next inference is written when the last of this one is done.
     """
-    plan, cycle = plan or SchedulePlan(), chip.core.cycle
-    works = works_of(ops, placement, chip, signed)
+    plan, cycle = plan or SchedulePlan(), chip.tick
+    works = works_of(ops, placement, chip, signed, edges)
     crossing = {(edge.producer, edge.consumer): edge.link_bits for edge in edges if edge.link_bits}
     take_turns = layer_pipeline if plan.kind == "layer_pipeline" else one_after_another
     spans = take_turns(works, crossing, chip, rewriting(placement, chip))
@@ -120,7 +120,7 @@ def one_after_another(
     spans, written, now, free = [], {}, 0, 0
     for work in works:
         bits = [crossing.get((name, work.op.layer), 0.0) for name in work.op.inputs]
-        now += sum(math.ceil(each / chip.link.bandwidth / chip.core.cycle - ROUNDING) for each in bits)
+        now += sum(math.ceil(each / chip.link.bandwidth / chip.tick - ROUNDING) for each in bits)
         start = now
         if isinstance(work.op, ProductOp):
             start = now + work.depth
@@ -167,7 +167,7 @@ def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> I
 
     Several vectors share a cycle where they are short: each takes its part of the link's time, to the bit.
     """
-    return following(finished, bits / len(finished) / chip.link.bandwidth / chip.core.cycle)
+    return following(finished, bits / len(finished) / chip.link.bandwidth / chip.tick)
 
 
 def following(ready: Int[np.ndarray, " vector"], each: float) -> Int[np.ndarray, " vector"]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip
+from pimsim.chip import Chip, on_mesh
 from pimsim.mapping import Placement, demands, locations
 from pimsim.network.ops import MatrixOp, Op, ProductOp
 
@@ -15,24 +15,22 @@ from pimsim.network.ops import MatrixOp, Op, ProductOp
 class Mesh(NamedTuple):
     """What of a chip decides what travels, and how far."""
 
-    tiles: int
-    cols: int
-    shared_by: int
+    router: Int[np.ndarray, "tile 2"]
+    """(row, col) of that of each tile of a chip."""
     flit_bits: int
-    value_bits: int
     has_memory: bool
 
     @classmethod
     def of(cls, chip: Chip) -> "Mesh":
-        router = chip.tile.router
-        bits = router.flit_bits, chip.core.input_bits
-        return cls(chip.tiles, chip.mesh_cols, router.shared_by, *bits, chip.memory is not None)
+        return cls(on_mesh(chip, np.arange(chip.tiles)), chip.tile.router.flit_bits, chip.memory is not None)
+
+    @property
+    def tiles(self) -> int:
+        return len(self.router)
 
     def distance(self, a: Int[np.ndarray, "*#n"], b: Int[np.ndarray, "*#n"]) -> Int[np.ndarray, "*n"]:
         """Links between the routers of two tiles, by their places on their own chips' meshes."""
-        row, col = np.divmod(a % self.tiles // self.shared_by, self.cols)
-        other_row, other_col = np.divmod(b % self.tiles // self.shared_by, self.cols)
-        return np.abs(row - other_row) + np.abs(col - other_col)
+        return np.abs(self.router[a % self.tiles] - self.router[b % self.tiles]).sum(axis=-1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +65,9 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
 
     A tile with blocks of a matrix receives what their rows take of the layer's inputs, as unicasts from the producing
     tiles in equal parts; staying in a tile costs no flit. What a recurrent layer gives back to itself travels likewise.
-    Layers without a matrix work where their first input lies, on equal parts of it, and receive the matching parts of
-    the others; what multiplies two results receives the whole right side wherever any of the left lies.
+    A pool with a tile of its own receives its input. Other layers without a matrix work where their first input lies,
+    on equal parts of it, and receive the matching parts of the others; what multiplies two results receives the whole
+    right side wherever any of the left lies.
 
     On a chip with a memory tensors pass through that and not over the mesh: each is written once and put on the bus of
     the memory once for all matrices that it meets, whose tiles take what they need of it, and once for each sum or
@@ -81,7 +80,8 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
     def send(source: str, op: Op, many: int, share: Float[np.ndarray, " target"]) -> None:
         together = isinstance(op, MatrixOp) and source in taken
         accesses = 2 - (source in kept) - together
-        edges.append(_edge(op, source, many, where, share, mesh, accesses))
+        bits = many * placement.input_bits_of(op.layer, chip.core.input_bits)
+        edges.append(_edge(op, source, many, where, share, mesh, bits, accesses))
         kept.add(source)
         taken.update([source] if isinstance(op, MatrixOp) else [])
 
@@ -94,7 +94,7 @@ def traffic(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
                 send(op.layer, op, op.vectors * op.recurrent, needed[op.layer].recurrent_share(op.recurrent))
         elif not mesh.has_memory or isinstance(op, ProductOp) or op.kind != "reshape":
             tiles = len(where[op.layer])
-            for source in op.inputs[1:]:
+            for source in op.inputs if op.layer in placement.pool else op.inputs[1:]:
                 send(source, op, values[source], np.full(tiles, 1.0 if isinstance(op, ProductOp) else 1 / tiles))
     return edges
 
@@ -106,10 +106,10 @@ def _edge(
     where: Mapping[str, Int[np.ndarray, " _"]],
     share: Float[np.ndarray, " target"],
     mesh: Mesh,
+    bits: int,
     accesses: int,
 ) -> Edge:
     source, target = where[producer], where[op.layer]
-    bits = values * mesh.value_bits
     flits = 0.0 if mesh.has_memory else bits / mesh.flit_bits
     routers = np.where(source[:, None] == target, 0, 1 + mesh.distance(source[:, None], target))
     return Edge(

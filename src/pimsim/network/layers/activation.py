@@ -1,5 +1,6 @@
 """Activations: one value in, one value out."""
 
+from collections.abc import Callable
 from math import prod
 
 import equinox as eqx
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pimsim.errors import SpecError, nearest
 from pimsim.network.layers.base import AbstractVectorLayer, only
 from pimsim.network.ops import Op, Shape, VectorOp, each, vector_count
 
@@ -53,6 +55,23 @@ class Relu6(AbstractActivation):
         return jnp.clip(inputs[0], 0, 6)
 
 
+class Function(AbstractActivation):
+    """Any other function of one value, by its name in ONNX; `numbers` are its parameters, in the order of FUNCTIONS."""
+
+    name: str = eqx.field(static=True)
+    numbers: tuple[float, ...] = eqx.field(default=(), converter=tuple, static=True)
+
+    def __check_init__(self):
+        if self.name not in FUNCTIONS:
+            raise SpecError("name", f"unknown function {self.name!r}", nearest(self.name, FUNCTIONS))
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        return self.name not in NEVER_NEGATIVE
+
+    def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        return FUNCTIONS[self.name](inputs[0], *self.numbers)
+
+
 class Sigmoid(AbstractActivation):
     """y = 1 / (1 + e^-x)."""
 
@@ -75,3 +94,30 @@ class Gelu(AbstractActivation):
 
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
         return jax.nn.gelu(inputs[0], approximate=False)
+
+
+FUNCTIONS: dict[str, Callable] = {
+    "Abs": jnp.abs,
+    "Celu": lambda x, alpha: jax.nn.celu(x, alpha),
+    "Clip": lambda x, low, high: jnp.clip(x, low, high),
+    "Elu": lambda x, alpha: jax.nn.elu(x, alpha),
+    "Erf": jax.scipy.special.erf,
+    "Exp": jnp.exp,
+    "GeluTanh": lambda x: jax.nn.gelu(x, approximate=True),
+    "HardSigmoid": lambda x, alpha, beta: jnp.clip(alpha * x + beta, 0, 1),
+    "HardSwish": lambda x: x * jnp.clip(x / 6 + 0.5, 0, 1),
+    "Log": jnp.log,
+    "Mish": lambda x: x * jnp.tanh(jax.nn.softplus(x)),
+    "Neg": jnp.negative,
+    "Quantize": lambda x, step, zero, low, high: jnp.clip(jnp.rint(x / step) + zero, low, high),
+    "Reciprocal": jnp.reciprocal,
+    "Round": lambda x: jnp.rint(x),
+    "Selu": lambda x, alpha, gamma: gamma * jnp.where(x > 0, x, alpha * jnp.expm1(jnp.minimum(x, 0))),
+    "Softplus": jax.nn.softplus,
+    "Softsign": jax.nn.soft_sign,
+    "Sqrt": jnp.sqrt,
+    "Swish": lambda x, alpha: x * jax.nn.sigmoid(alpha * x),
+    "ThresholdedRelu": lambda x, alpha: jnp.where(x > alpha, x, 0),
+    "Truncate": jnp.trunc,
+}
+NEVER_NEGATIVE = ("Abs", "Exp", "HardSigmoid", "Softplus", "Sqrt")

@@ -33,7 +33,12 @@ class AbstractLayer(eqx.Module):
 
 
 class AbstractVectorLayer(AbstractLayer):
-    """A layer without weights."""
+    """A layer without a matrix. What constants it has stay in the digital unit, as numbers of its own."""
+
+    @property
+    def constants(self) -> dict[str, Shape]:
+        """The shape of each constant by its name, which is its keyword in the call."""
+        return {}
 
     @abc.abstractmethod
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Num
 
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer, only_image
-from pimsim.network.layers.window import Pair, Window, check_sizes, check_window, pair
+from pimsim.network.layers.window import Padding, Pair, Window, check_sizes, check_window, padding_of, pair
 from pimsim.network.ops import MatrixOp, Op, Shape
 
 
@@ -24,7 +24,7 @@ class Conv2d(AbstractMatrixLayer):
     """Output channels."""
     kernel: Pair = eqx.field(converter=pair, static=True)
     stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
-    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
     groups: int = eqx.field(default=1, static=True)
     dilation: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
 
@@ -51,8 +51,9 @@ class Conv2d(AbstractMatrixLayer):
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         rows = self.kernel[0] * self.kernel[1] * shapes[0][2]
-        need = (self.window.need(shapes[0]),)
-        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need)]
+        need, taps = (self.window.need(shapes[0]),), self.kernel[0] * self.kernel[1]
+        fresh = self.kernel[0] * min(self.stride[1], self.kernel[1]) * shapes[0][2]
+        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need, taps=taps, fresh=fresh)]
 
     def forward(
         self,
@@ -64,7 +65,7 @@ class Conv2d(AbstractMatrixLayer):
             x,
             weight,
             self.stride,
-            [(p, p) for p in self.padding],
+            self.window.sides,
             rhs_dilation=self.dilation,
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
             feature_group_count=self.groups,
@@ -98,7 +99,7 @@ class LocallyConnected(AbstractWeightedLayer):
     """Output channels."""
     kernel: Pair = eqx.field(converter=pair, static=True)
     stride: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
-    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
 
     def __check_init__(self):
         check_sizes("channels", (self.channels,), 1)

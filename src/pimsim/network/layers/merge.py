@@ -3,7 +3,9 @@
 import functools
 from math import prod
 
+import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pimsim.errors import NetworkError
@@ -53,6 +55,37 @@ class Concat(AbstractVectorLayer):
 
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
         return jnp.concatenate(inputs, axis=-1)
+
+
+class Join(AbstractVectorLayer):
+    """Two or more tensors joined along any axis. A vector needs the vector of its place where it comes from, and the
+    first of the other inputs."""
+
+    axis: int = eqx.field(static=True)
+    """Counted without the batch."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        rests = {(*shape[: self.axis], *shape[self.axis + 1 :]) for shape in inputs}
+        if len(rests) != 1 or any(len(shape) <= self.axis for shape in inputs):
+            fact = f"Join takes inputs that differ along axis {self.axis} alone, got "
+            raise NetworkError("", fact + " and ".join(map(str, inputs)))
+        size = sum(shape[self.axis] for shape in inputs)
+        return (*inputs[0][: self.axis], size, *inputs[0][self.axis + 1 :])
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        shape = self.shape(*shapes)
+        values, vectors, needs = prod(shape), vector_count(shape), []
+        for chosen in range(len(shapes)):
+            parts = [
+                np.arange(vector_count(own), dtype=np.int32).reshape(*own[:-1], 1).repeat(own[-1], axis=-1)
+                * (i == chosen)
+                for i, own in enumerate(shapes)
+            ]
+            needs.append(np.concatenate(parts, axis=self.axis).reshape(vectors, -1).max(axis=1))
+        return [VectorOp(name, inputs, "reshape", values, values, vectors, shape[-1], tuple(needs))]
+
+    def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
+        return jnp.concatenate(inputs, axis=self.axis + 1)
 
 
 def _merging(name: str, inputs: tuple[str, ...], kind: str, shape: Shape, operands: int = 0) -> VectorOp:

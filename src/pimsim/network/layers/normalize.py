@@ -3,9 +3,11 @@
 from math import prod
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pimsim.errors import NetworkError
 from pimsim.network.layers.base import AbstractVectorLayer, only, only_image
 from pimsim.network.layers.window import check_sizes
 from pimsim.network.ops import Op, Shape, VectorOp, each, vector_count
@@ -38,7 +40,7 @@ class LocalResponseNorm(AbstractVectorLayer):
 
 
 class LayerNorm(AbstractVectorLayer):
-    """y = (x - mean) / √(variance + ε), over each vector; gain and offset belong to the matrices that follow."""
+    """y = (x - mean) / √(variance + ε), over each vector; gain and offset belong to what follows."""
 
     epsilon: float = eqx.field(default=1e-5, static=True)
 
@@ -54,6 +56,32 @@ class LayerNorm(AbstractVectorLayer):
     def __call__(self, *inputs: Float[Array, "batch ... value"]) -> Float[Array, "batch ... value"]:
         x = inputs[0] - inputs[0].mean(axis=-1, keepdims=True)
         return x / jnp.sqrt((x**2).mean(axis=-1, keepdims=True) + self.epsilon)
+
+
+class Softmax(AbstractVectorLayer):
+    """y = e^x / Σ e^x over each vector, or over each of its equal parts."""
+
+    parts: int = eqx.field(default=1, static=True)
+    """Of a vector: the heads of an attention."""
+
+    def __check_init__(self):
+        check_sizes("parts", (self.parts,), 1)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        shape = only(self, inputs)
+        if shape[-1] % self.parts:
+            raise NetworkError("", f"{self.parts} parts do not divide the {shape[-1]} values of a vector")
+        return shape
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        return False
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        return [normalization(name, inputs, self.shape(*shapes), reads=2)]
+
+    def __call__(self, *inputs: Float[Array, "batch ... value"]) -> Float[Array, "batch ... value"]:
+        x = inputs[0]
+        return jax.nn.softmax(x.reshape(*x.shape[:-1], self.parts, -1), axis=-1).reshape(x.shape)
 
 
 def normalization(name: str, inputs: tuple[str, ...], shape: Shape, reads: int) -> VectorOp:

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pimsim.network.layers.base import AbstractVectorLayer, only_image
-from pimsim.network.layers.window import Pair, Window, check_window, pair
+from pimsim.network.layers.window import Padding, Pair, Window, check_window, padding_of, pair
 from pimsim.network.ops import Op, Shape, VectorOp, all_of
 
 
@@ -21,16 +21,18 @@ class AbstractPool(AbstractVectorLayer):
 
     window: Pair = eqx.field(converter=pair, static=True)
     stride: Pair | None = eqx.field(default=None, converter=_optional_pair, static=True)
-    padding: Pair = eqx.field(default=(0, 0), converter=pair, static=True)
+    padding: Padding = eqx.field(default=(0, 0), converter=padding_of, static=True)
     ceil: bool = eqx.field(default=False, static=True)
     """Whether the last windows may reach past the image, so that every pixel is in one."""
+    dilation: Pair = eqx.field(default=(1, 1), converter=pair, static=True)
 
     def __check_init__(self):
-        check_window("window", self.window, self.sliding.stride, self.padding)
+        check_window("window", self.window, self.sliding.stride, self.padding, self.dilation)
 
     @property
     def sliding(self) -> Window:
-        return Window(self.window, self.window if self.stride is None else self.stride, self.padding, ceil=self.ceil)
+        stride = self.window if self.stride is None else self.stride
+        return Window(self.window, stride, self.padding, self.dilation, self.ceil)
 
     def shape(self, *inputs: Shape) -> Shape:
         image = only_image(self, inputs)
@@ -54,13 +56,17 @@ class MaxPool(AbstractPool):
 
 
 class AvgPool(AbstractPool):
-    """The average over each window's real pixels: padding is not counted."""
+    """The average over each window's pixels: of the image alone, or with the zeros of the padding."""
+
+    count_padding: bool = eqx.field(default=False, static=True)
+    """Whether the sum is divided by the pixels of image and padding."""
 
     def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch ..."]:
         x = image = inputs[0]
         for axis in (0, 1):  # tap by tap, so that the order of the sum is fixed
             x = functools.reduce(jnp.add, self.sliding.taps(x, axis, image.shape[1:], 0.0))
-        return x / self.sliding.real_pixels(image.shape[1:])[..., None].astype(np.float32)
+        count = self.sliding.padded_pixels if self.count_padding else self.sliding.real_pixels
+        return x / count(image.shape[1:])[..., None].astype(np.float32)
 
 
 class GlobalAvgPool(AbstractVectorLayer):

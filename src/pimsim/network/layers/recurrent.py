@@ -63,3 +63,74 @@ class Lstm(AbstractWeightedLayer):
 
         start = jnp.zeros((x.shape[0], self.units), x.dtype)
         return jax.lax.scan(step, (start, start), x.swapaxes(0, 1))[1].swapaxes(0, 1)
+
+
+class Gru(AbstractWeightedLayer):
+    """A step with two gates (Cho et al., EMNLP 2014).
+
+    z = σ(x·Wz + h·Rz + bz),   r = σ(x·Wr + h·Rr + br),   h(t) = (1 - z) · n + z · h(t-1), from h = 0
+    n = tanh(x·Wn + (r · h)·Rn + bn), or with the reset after the matrix tanh(x·Wn + bn + r · (h·Rn + cn))
+
+    The weight holds the rows of W, those of R, and one of c (zero where the reset is before), in columns z, r, n.
+    What x passes does not wait for the step before; what h passes does, twice a step where the reset is before Rn.
+    """
+
+    units: int = eqx.field(static=True)
+    """Values of h."""
+    reset_after: bool = eqx.field(default=False, static=True)
+
+    def __check_init__(self):
+        check_sizes("units", (self.units,), 1)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (only_sequence(self, inputs)[0], self.units)
+
+    def weight_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[1] + self.units + 1, 3 * self.units)
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        (steps, units), values = self.shape(*shapes), shapes[0][1]
+        need = (each(steps),)
+        ops: list[Op] = [MatrixOp(f"{name}/inputs", inputs, values, 3 * units, steps, 1, need)]
+
+        def state(part: str, cols: int, passes: int = 1) -> None:
+            read = (ops[-1].layer,)
+            ops.append(MatrixOp(f"{name}/{part}", read, units, cols, steps, 1, need, recurrent=units, passes=passes))
+
+        def digital(part: str, kind: str, width: int, reads: int) -> None:
+            read, place = (ops[-1].layer,), f"{name}/{part}" if part else name
+            ops.append(VectorOp(place, read, kind, steps * width, reads * steps * width, steps, width, need))
+
+        state("state", 3 * units if self.reset_after else 2 * units, passes=1 if self.reset_after else 2)
+        digital("sums", "add", 2 * units, 2)
+        digital("gates", "activation", 2 * units, 1)
+        digital("reset", "multiply", units, 2)
+        if not self.reset_after:
+            state("candidate", units)
+        digital("candidate_sum", "add", units, 2)
+        digital("tanh", "activation", units, 1)
+        digital("update", "multiply", 2 * units, 2)
+        digital("", "add", units, 2)
+        return ops
+
+    def forward(
+        self,
+        weight: Float[Array, "row col"],
+        bias: Float[Array, " col"],
+        x: Float[Array, "batch step value"],
+    ) -> Float[Array, "batch step unit"]:
+        n, values = self.units, x.shape[-1]
+        kernel, state, late = weight[:values], weight[values:-1], weight[-1, 2 * n :]
+
+        def step(h, now):
+            inputs, gates = contract(now, kernel) + bias, contract(h, state[:, : 2 * n])
+            z, r = jnp.split(jax.nn.sigmoid(inputs[:, : 2 * n] + gates), 2, axis=1)
+            if self.reset_after:
+                candidate = r * (contract(h, state[:, 2 * n :]) + late)
+            else:
+                candidate = contract(r * h, state[:, 2 * n :])
+            h = (1 - z) * jnp.tanh(inputs[:, 2 * n :] + candidate) + z * h
+            return h, h
+
+        start = jnp.zeros((x.shape[0], n), x.dtype)
+        return jax.lax.scan(step, start, x.swapaxes(0, 1))[1].swapaxes(0, 1)

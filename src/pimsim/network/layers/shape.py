@@ -1,11 +1,16 @@
-"""Layers that only rearrange values."""
+"""Layers that only choose and arrange values."""
 
 from math import prod
 
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from pimsim.network.layers.base import AbstractVectorLayer, only, only_sequence
-from pimsim.network.ops import Op, Shape, VectorOp, all_of, vector_count
+from pimsim.errors import NetworkError
+from pimsim.network.layers.base import AbstractVectorLayer, only, only_image, only_sequence
+from pimsim.network.layers.window import check_sizes
+from pimsim.network.ops import Op, Shape, VectorOp, all_of, each, vector_count
 
 
 class Flatten(AbstractVectorLayer):
@@ -23,6 +28,22 @@ class Flatten(AbstractVectorLayer):
         return inputs[0].reshape(inputs[0].shape[0], -1)
 
 
+class Tokens(AbstractVectorLayer):
+    """An image as a sequence: a pixel a token, in raster order."""
+
+    def shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = only_image(self, inputs)
+        return (height * width, channels)
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        tokens, channels = self.shape(*shapes)
+        values = tokens * channels
+        return [VectorOp(name, inputs, "reshape", values, values, tokens, channels, (each(tokens),))]
+
+    def __call__(self, *inputs: Float[Array, "batch height width channel"]) -> Float[Array, "batch token channel"]:
+        return inputs[0].reshape(inputs[0].shape[0], -1, inputs[0].shape[-1])
+
+
 class LastToken(AbstractVectorLayer):
     """The last vector of a sequence."""
 
@@ -35,3 +56,38 @@ class LastToken(AbstractVectorLayer):
 
     def __call__(self, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch value"]:
         return inputs[0][:, -1]
+
+
+class Lookup(AbstractVectorLayer):
+    """Each value of a vector is the number of a row of a table: the embedding of tokens."""
+
+    rows: int = eqx.field(static=True)
+    width: int = eqx.field(static=True)
+
+    def __check_init__(self):
+        check_sizes("rows", (self.rows,), 1)
+        check_sizes("width", (self.width,), 1)
+
+    @property
+    def constants(self) -> dict[str, Shape]:
+        return {"table": (self.rows, self.width)}
+
+    def shape(self, *inputs: Shape) -> Shape:
+        return (*only(self, inputs), self.width)
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        return True
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        vectors = prod(shapes[0])
+        need = (np.repeat(np.arange(vector_count(shapes[0]), dtype=np.int32), shapes[0][-1]),)
+        values = vectors * self.width
+        return [VectorOp(name, inputs, "reshape", values, values, vectors, self.width, need)]
+
+    def __call__(
+        self, *inputs: Float[Array, "batch ... token"], table: Float[Array, "row value"] | None = None
+    ) -> Float[Array, "batch ... token value"]:
+        if table is None:
+            raise NetworkError("", "a lookup needs its table")
+        number = inputs[0].astype(int)
+        return table[jnp.where(number < 0, number + self.rows, number)]

@@ -8,16 +8,20 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
+from pimsim.catalog import is_model
 from pimsim.errors import CardNotFound, NetworkError, nearest
 from pimsim.network.graph import Network, Weights, build_network
 from pimsim.network.layers import Relu
+from pimsim.network.onnx.read import read_model
 from pimsim.network.ops import Shape
 from pimsim.network.zoo.branched import densenet, googlenet, mobilenet_v1, mobilenet_v2, resnet, squeezenet
+from pimsim.network.zoo.digits import mobilenet_digits, resnet8, vit_digits
 from pimsim.network.zoo.plain import Layers, alexnet, deepface, lenet5, mlbench_cnn, mlbench_mlp, msra, perceptron, vgg
 from pimsim.network.zoo.sequence import bert, gpt, lstm
+from pimsim.network.zoo.small_images import small_alexnet, small_lenet, small_resnet18, small_vgg8, small_vgg16
 
 WEIGHTS = Path(__file__).parents[1] / "weights"
-DIGIT, PHOTO = (28, 28, 1), (224, 224, 3)
+DIGIT, SMALL, PHOTO = (28, 28, 1), (32, 32, 3), (224, 224, 3)
 
 
 class Entry(NamedTuple):
@@ -35,6 +39,7 @@ MSRA = "He et al., ICCV 2015, Table 3"
 RESNET = "He et al., CVPR 2016; stride at the 3×3 convolution (v1.5)"
 SQUEEZE = "Iandola et al., arXiv:1602.07360"
 GPT2 = "Radford et al., 2019"
+MNSIM = "MNSIM 2.0, commit ca39ccb, Interface/network.py"
 
 ZOO = {
     "lenet5": Entry(
@@ -42,6 +47,18 @@ ZOO = {
         DIGIT, lenet5,
     ),
     "mlp": Entry("Perceptron for digits, 784-256-128-10", "ours", DIGIT, partial(perceptron, Relu(), 256, 128, 10)),
+    "resnet8-digits": Entry(
+        "ResNet-8 for digits: 16, 32 and 64 channels", "ours, after He et al., CVPR 2016", DIGIT,
+        partial(resnet8, 16, 32, 64),
+    ),
+    "mobilenet-digits": Entry(
+        "MobileNet for digits: five pairs of depthwise and pointwise", "ours, after Howard et al., arXiv:1704.04861",
+        DIGIT, partial(mobilenet_digits, 16, (32, 1), (32, 2), (64, 1), (64, 2), (96, 1)),
+    ),
+    "vit-digits": Entry(
+        "Transformer on 49 patches of a digit, 2 layers of width 32", "ours, after Dosovitskiy et al., ICLR 2021",
+        DIGIT, partial(vit_digits, 4, 32, 2, 4),
+    ),
     "cnn-1": Entry("MlBench CNN-1: 5 maps of 5×5, 720-70-10", PRIME, DIGIT, partial(mlbench_cnn, 5, 5, 70)),
     "cnn-2": Entry("MlBench CNN-2: 10 maps of 7×7, 1210-120-10", PRIME, DIGIT, partial(mlbench_cnn, 10, 7, 120)),
     "mlp-s": Entry("MlBench MLP-S: 784-500-250-10", PRIME, DIGIT, partial(mlbench_mlp, 500, 250, 10)),
@@ -67,6 +84,11 @@ ZOO = {
     "mobilenet-v1": Entry("MobileNet, width 1", "Howard et al., arXiv:1704.04861", PHOTO, mobilenet_v1),
     "mobilenet-v2": Entry("MobileNetV2, width 1", "Sandler et al., CVPR 2018", PHOTO, mobilenet_v2),
     "densenet-121": Entry("DenseNet-121", "Huang et al., CVPR 2017", PHOTO, partial(densenet, (6, 12, 24, 16), 32)),
+    "mnsim-lenet": Entry("MNSIM's LeNet for 32×32 images", MNSIM, SMALL, small_lenet),
+    "mnsim-alexnet": Entry("MNSIM's AlexNet for 32×32 images, seven layers", MNSIM, SMALL, small_alexnet),
+    "mnsim-vgg-8": Entry("MNSIM's VGG-8 for 32×32 images", MNSIM, SMALL, small_vgg8),
+    "mnsim-vgg-16": Entry("MNSIM's VGG-16 for 32×32 images, 14 layers", MNSIM, SMALL, small_vgg16),
+    "mnsim-resnet-18": Entry("MNSIM's ResNet-18 for 32×32 images", MNSIM, SMALL, small_resnet18),
     "lstm-ptb": Entry(
         "LSTM language model, 2 × 650 units, 35 steps, 10,000 words", "Zaremba et al., arXiv:1409.2329, medium",
         (35, 650), partial(lstm, 2, 650, 10_000),
@@ -85,14 +107,21 @@ ZOO = {
 
 
 def load_topology(name: str) -> Network:
-    """The network of this name, without weights; CardNotFound names the nearest where there is none."""
+    """The network of this name or in this .onnx file, without weights.
+
+    CardNotFound names the nearest where there is none.
+    """
+    if is_model(name):
+        return read_model(name).network
     if name not in ZOO:
         raise CardNotFound(name, "no network has this name", nearest(name, ZOO))
     return build_network(name, ZOO[name].input_shape, list(ZOO[name].layers()))
 
 
 def load_network(name: str) -> Network:
-    """The network of this name with its trained weights; NetworkError where it has none."""
+    """The network of this name or in this .onnx file, with its trained weights; NetworkError where it has none."""
+    if is_model(name):
+        return read_model(name).with_weights()
     topology = load_topology(name)
     path = WEIGHTS / f"{name}.npz"
     if not path.is_file():
