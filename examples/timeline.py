@@ -24,8 +24,10 @@ def draw(found, network, path):
     figure, panels = plt.subplots(1, len(found), sharey=True, figsize=(11, 1.5 + 0.16 * matrices.sum()))
     for panel, timeline in zip(panels, found, strict=True):
         start, finish = (1e6 * times[matrices] for times in (timeline.start, timeline.finish))
-        panel.barh(timeline.layer[matrices], finish - start, left=start, color="tab:blue", height=0.7)
-        panel.set_title(f"{timeline.kind}\none image every {1e6 * timeline.interval:,.0f} µs", fontsize=9)
+        pace = ["tab:red" if layer == timeline.bottleneck else "tab:blue" for layer in timeline.layer[matrices]]
+        panel.barh(timeline.layer[matrices], finish - start, left=start, color=pace, height=0.7)
+        every = f"one image every {1e6 * timeline.interval:,.0f} µs, set by {timeline.bottleneck}"
+        panel.set_title(f"{timeline.kind}\n{every}", fontsize=9)
         panel.set(xlabel="time of one image, µs", xlim=(0, None))
         panel.tick_params(labelsize=7)
         panel.grid(axis="x", alpha=0.3)
@@ -41,9 +43,10 @@ def main() -> None:
     parser.add_argument("--figure", help="draw it into this file")
     choice = parser.parse_args()
     found = timelines(choice.network)
-    print("schedule          latency, µs  interval, µs")
+    print("schedule          latency, µs  interval, µs  set by")
     for timeline in found:
-        print(f"{timeline.kind:16} {1e6 * timeline.latency:12,.1f}  {1e6 * timeline.interval:12,.1f}")
+        latency, interval = 1e6 * timeline.latency, 1e6 * timeline.interval
+        print(f"{timeline.kind:16} {latency:12,.1f}  {interval:12,.1f}  {timeline.bottleneck}")
     if choice.figure:
         draw(found, choice.network, choice.figure)
 

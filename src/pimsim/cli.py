@@ -98,7 +98,7 @@ def run(
     with progress_bar() as progress, _within(experiment):
         result = simulate(plan, progress)
     write_result(result, output)
-    written = [output] if trace is None else [output, write_trace(result.timeline, trace)]
+    written = [output] if trace is None else [output, write_trace(result.timeline, trace, result.replay)]
     _print(result_summary(result), as_json)
     print(f"wrote {' and '.join(map(str, written))}", file=sys.stderr)
 

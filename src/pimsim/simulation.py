@@ -19,7 +19,7 @@ from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.reads import report_reads
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, arrange, schedule, traffic
+from pimsim.schedule import Timeline, arrange, replay, schedule, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -54,6 +54,10 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
     edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
+    replayed = None
+    if experiment.schedule.replay:
+        replayed = replay(ops, placement, chip, edges, signed, experiment.schedule, timeline, progress)
+        clock.lap("replay")
     activity = inference.activity if inference else None
     cost = account(ops, placement, chip, edges, timeline, signed, experiment.charging, activity)
     reads = report_reads(ops, placement, chip, signed, activity)
@@ -68,6 +72,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         inference=inference,
         placement=placement,
         timeline=timeline,
+        replay=replayed,
         cost=cost,
         reads=reads,
         programming=programming,

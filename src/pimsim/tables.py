@@ -28,6 +28,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         *_accuracy_rows(summary),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
         ("interval", format_quantity(summary["interval_s"], "s"), _interval_note(summary)),
+        *_replay_rows(summary["replay"]),
         ("throughput", f"{summary['throughput_per_s']:,.0f} /s", ""),
         ("energy", format_quantity(summary["energy_J"], "J"), f"of one; constant power for its {charged}"),
         ("power", format_quantity(summary["power_W"], "W"), f"{summary['tiles_on']} tiles on, idle tiles {gated}"),
@@ -50,6 +51,17 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
 def _interval_note(summary: Mapping[str, Any]) -> str:
     """What sets the interval, and how far it is from what no mapping could beat."""
     return f"between two; set by {summary['bottleneck']}, {summary['gap']:.2f} × the least possible"
+
+
+def _replay_rows(replay: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    if replay is None:
+        return []
+    later = {figure: format_quantity(replay[f"{figure}_difference_s"], "s") for figure in ("latency", "interval")}
+    return [
+        ("latency, replayed", format_quantity(replay["latency_s"], "s"), f"{later['latency']} later, event by event"),
+        ("interval, replayed", format_quantity(replay["interval_s"], "s"),
+         f"{later['interval']} longer, over {replay['images']} images; set by {replay['bottleneck']}"),
+    ]  # fmt: skip
 
 
 def _accuracy_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:

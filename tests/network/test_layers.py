@@ -149,13 +149,14 @@ def test_pools_see_only_real_pixels(pool):
     ("image", "layer"),
     CONVOLUTIONS + LOCAL + [pytest.param(*p.values[:1], MaxPool(*p.values[1:]), id=f"pool-{p.id}") for p in POOLS],
 )
-def test_a_window_needs_its_last_pixel(image, layer):
-    """need[v] is the greatest raster index in window v; windows never lie wholly outside the image."""
+def test_a_window_needs_its_first_and_last_pixel(image, layer):
+    """first[v] is the least and need[v] the greatest raster index in window v; no window lies wholly outside."""
     (op,) = layer.lower("l", ("input",), image)
     pixels = list(layer_windows(image, layer))
     assert op.vectors == len(pixels)
-    (need,) = op.need
+    (need,), (first,) = op.need, op.first
     np.testing.assert_array_equal(need, [max(i * image[1] + j for i, j, _, _ in window) for window in pixels])
+    np.testing.assert_array_equal(first, [min(i * image[1] + j for i, j, _, _ in window) for window in pixels])
     if isinstance(op, VectorOp):
         assert op.operands == sum(map(len, pixels)) * image[2]
         assert op.values == op.vectors * op.width == op.vectors * image[2]

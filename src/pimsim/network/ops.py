@@ -48,6 +48,9 @@ class MatrixOp:
     recurrent: int = 0
     """Values of the layer's own result on vector v - 1 that vector v carries beside its inputs: vectors then follow one
     another, each when the one before has left the matrix. 0 where the vectors do not wait for each other."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """One array per input: the first producer vector that each vector needs. None given: its own alone where vector v
+    needs vector v, and otherwise all from the tensor's first on."""
     precision: Precision | None = None
     """Where it differs from that of the core."""
     passes: int = 1
@@ -92,6 +95,8 @@ class ProductOp:
     """Useful multiplications per inference: what a causal mask leaves out does not count."""
     need: tuple[Int[np.ndarray, " vector"], Int[np.ndarray, " vector"]] = field(repr=False)
     """Of each side, the last producer vector of this inference that each vector needs."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """Of each side, the first, as for a MatrixOp."""
 
     @property
     def vectors(self) -> int:
@@ -122,6 +127,8 @@ class VectorOp:
     """Values in one output vector."""
     need: tuple[Int[np.ndarray, " vector"], ...] = field(repr=False)
     """One array per input: the last producer vector (0-based, raster order) that each vector needs."""
+    first: tuple[Int[np.ndarray, " vector"], ...] = field(default=(), repr=False)
+    """One array per input: the first, as for a MatrixOp."""
 
 
 Op = MatrixOp | ProductOp | VectorOp

@@ -20,7 +20,7 @@ from pimsim.mapping import Placement
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
-from pimsim.schedule import Timeline
+from pimsim.schedule import Replay, Timeline
 from pimsim.spec import sources, to_data
 from pimsim.units import Times
 
@@ -78,6 +78,8 @@ class Result:
     """None where no data ran: the cost alone was asked for."""
     placement: Placement
     timeline: Timeline
+    replay: Replay | None
+    """None where none was asked for."""
     cost: CostReport
     reads: ReadReport
     programming: ProgrammingReport

@@ -12,6 +12,7 @@ from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
 from pimsim.results.record import Result
+from pimsim.schedule import Replay
 from pimsim.units import Energy
 
 ACCURACY = ("float", "quantized", "crossbar_mean", "crossbar_std", "crossbar_interval", "trials", "samples")
@@ -35,6 +36,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "shared_s": dict(zip(timeline.resource.tolist(), timeline.occupied.tolist(), strict=True)),
         "bounds_s": dict(zip(timeline.bound.tolist(), timeline.least.tolist(), strict=True)),
         "gap": timeline.gap,
+        "replay": replay_summary(result.replay),
         "busiest": dict(zip(timeline.resource.tolist(), timeline.busiest.tolist(), strict=True)),
         "energy_J": cost.total_energy,
         "power_W": cost.power,
@@ -97,6 +99,15 @@ def quantization_summary(losses: QuantizationReport | None) -> dict[str, dict[st
         layer: {"weight_bits": weights, "input_bits": inputs} | {f"{kind}_dB": value for kind, value in ratios.items()}
         for (layer, ratios), (weights, inputs) in zip(losses.sqnr_db().items(), bits, strict=True)
     }
+
+
+def replay_summary(replay: Replay | None) -> dict[str, Any] | None:
+    """What became of the images that were replayed, beside what the schedule says; null where none were."""
+    if replay is None:
+        return None
+    figures = ("latency", "interval", "latency_difference", "interval_difference")
+    seconds = {f"{figure}_s": getattr(replay, figure) for figure in figures}
+    return {"images": len(replay.left), **seconds, "bottleneck": replay.bottleneck}
 
 
 def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What one inference lays on the resources that tiles and layers share, and how long it keeps the busiest of each."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple
 
@@ -102,8 +103,18 @@ def mesh_flits(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Float
 
 
 def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.ndarray, " tile"]:
-    """Bits on the bus of each tile in one inference: of each layer's, every block has its share by weights, and of a
-    product of results every tile that works for it an equal part."""
+    """Bits on the bus of each tile in one inference."""
+    total = np.zeros(placement.chips * placement.tiles_per_chip)
+    for tiles, bits in bus_bits_by_layer(ops, placement, chip).values():
+        total += np.bincount(tiles, bits, len(total))
+    return total
+
+
+def bus_bits_by_layer(
+    ops: Sequence[Op], placement: Placement, chip: Chip
+) -> dict[str, tuple[Int[np.ndarray, " part"], Float[np.ndarray, " part"]]]:
+    """Tiles, some more than once, and the bits on their buses in one inference: of each layer's, every block has its
+    share by weights, and of a product of results every tile that works for it an equal part."""
     by_name = {op.layer: op for op in ops if isinstance(op, MatrixOp)}
     matrices = [by_name[layer] for layer in placement.matrix.tolist()]
     count, bits, events = placement.replication, chip.core.input_bits, chip.tile.matrix_events
@@ -113,13 +124,15 @@ def bus_bits(ops: Sequence[Op], placement: Placement, chip: Chip) -> Float[np.nd
     whole = np.bincount(of, size) / count
     per_vector = np.array([events(op.rows, op.cols, op.cols, width)["bus_bit"] for op, width in own])
     bits_each = group.passing(np.array([op.vectors for op in matrices]), count) * size * (per_vector / whole)[of]
-    total = np.bincount(group.tile, bits_each, placement.chips * placement.tiles_per_chip)
+    bounds = np.searchsorted(of, np.arange(len(matrices) + 1)).tolist()
+    found = {op.layer: (group.tile[a:b], bits_each[a:b]) for op, (a, b) in zip(matrices, pairwise(bounds), strict=True)}
     products = [op for op in ops if isinstance(op, ProductOp)]
     where = locations(ops, placement) if products else {}
     for op in products:
         tiles = where[op.layer]
-        total[tiles] += chip.tile.product_events(product(op), bits)["bus_bit"] / len(tiles)
-    return total
+        each = chip.tile.product_events(product(op), bits)["bus_bit"] / len(tiles)
+        found[op.layer] = tiles, np.full(len(tiles), each)
+    return found
 
 
 def _at_routers(

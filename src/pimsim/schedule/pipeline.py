@@ -12,12 +12,14 @@ from pimsim.chip import Chip
 from pimsim.mapping import Placement
 from pimsim.network.ops import Op, ProductOp
 from pimsim.schedule.bounds import lower_bounds
+from pimsim.schedule.flow import flow_of
 from pimsim.schedule.loads import shared_loads
+from pimsim.schedule.recurrence import following, paced
+from pimsim.schedule.stream import settled
 from pimsim.schedule.timeline import SchedulePlan, Timeline
 from pimsim.schedule.traffic import Edge
-from pimsim.schedule.work import ROUNDING, Work, rewriting, works_of
+from pimsim.schedule.work import IMAGE, ROUNDING, Work, rewriting, works_of
 
-IMAGE = "input"
 CONTENDED = ("mesh", "bus")
 """Shared resources that bound the interval only if asked."""
 
@@ -42,6 +44,8 @@ def schedule(
     Digital units keep pace with the arrays and add no cycle of their own. What crosses chips waits for the links, which
     each tensor has to itself on its way; the interval is no shorter than all of them together take. Where arrays are
     rewritten (`mapping.overflow`), the first round of the next inference is written when the last of this one is done.
+    With buffers that can be full, images enter at the interval that all else allows; raises CapacityError where layers
+    then wait for each other for ever.
     """
     plan, cycle = plan or SchedulePlan(), chip.tick
     works = works_of(ops, placement, chip, signed, edges)
@@ -58,7 +62,13 @@ def schedule(
         pace = {ops[int(np.argmax(np.diff(finish, prepend=0)))].layer: spans[-1].finish}
     shared = {load.resource: load.time for load in loads if plan.contention or load.resource not in CONTENDED}
     pace = {name: math.ceil(time / cycle - ROUNDING) for name, time in shared.items()} | pace
-    interval = max(*pace.values(), 1)
+    interval, bottleneck = max(*pace.values(), 1), max(pace, key=pace.__getitem__)
+    if plan.buffers != "unbounded":
+        flow = flow_of(works, placement, chip, edges, plan.buffers)
+        found = settled(flow, interval)
+        start, finish = np.array([found.stream.passed.span(work.op) for work in works]).T
+        if found.interval > interval:
+            interval, bottleneck = found.interval, f"buffer of {found.stream.fullest}"
     bounds = lower_bounds(works, placement, chip, edges)
     apply = [least for name, least in bounds.items() if plan.contention or name != "links"]
     return Timeline(
@@ -68,7 +78,7 @@ def schedule(
         busy=busy * cycle,
         latency=float(finish[-1] * cycle),
         interval=float(interval * cycle),
-        bottleneck=max(pace, key=pace.__getitem__),
+        bottleneck=bottleneck,
         kind=plan.kind,
         resource=np.array([load.resource for load in loads]),
         occupied=np.array([load.time for load in loads]),
@@ -145,33 +155,9 @@ def _arrivals(
         yield (transfer(arrived[name], bits, chip) if bits else arrived[name])[need]
 
 
-def paced(ready: Int[np.ndarray, " vector"], copies: int, interval: int) -> Int[np.ndarray, " vector"]:
-    """The earliest starts of vectors that become ready at given cycles, on copies that each start one every interval.
-
-    With start[j] = max(ready[j], start[j-1] + I) on one copy, start[j] - j·I is the running maximum of ready[j] - j·I.
-    """
-    if copies >= len(ready):
-        return ready
-    waves = -(-len(ready) // copies)
-    lag = np.arange(0, waves * interval, interval)[:, None]
-    by_copy = np.full(waves * copies, ready[-1])
-    by_copy[: len(ready)] = ready
-    begin = by_copy.reshape(waves, copies) - lag
-    np.maximum.accumulate(begin, axis=0, out=begin)
-    begin += lag
-    return begin.ravel()[: len(ready)]
-
-
 def transfer(finished: Int[np.ndarray, " vector"], bits: float, chip: Chip) -> Int[np.ndarray, " vector"]:
     """When vectors of a tensor of which `bits` leave for other chips have arrived, one after the other.
 
     Several vectors share a cycle where they are short: each takes its part of the link's time, to the bit.
     """
     return following(finished, bits / len(finished) / chip.link.bandwidth / chip.tick)
-
-
-def following(ready: Int[np.ndarray, " vector"], each: float) -> Int[np.ndarray, " vector"]:
-    """When vectors are done that take `each` cycles, or a part of one, and follow one another."""
-    spent = each * np.arange(len(ready) + 1)
-    done = np.maximum.accumulate(ready - spent[:-1]) + spent[1:]
-    return np.ceil(done - ROUNDING).astype(int)

@@ -6,9 +6,12 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Shaped
 
+from pimsim.errors import SpecError, require
+from pimsim.schedule.buffers import Buffers
 from pimsim.spec import AbstractSpec
 from pimsim.units import Time, Times
 
+MAX_REPLAY = 1000
 Kind = Literal["layer_pipeline", "batch_pipeline", "sequential"]
 
 
@@ -20,6 +23,20 @@ class SchedulePlan(AbstractSpec):
     across images, while those of one image follow one another. `sequential`: one layer of one image at a time."""
     contention: bool = False
     """Whether the mesh and the buses bound the interval, as links between chips, memory and issue always do."""
+    buffers: Buffers = "unbounded"
+    """What the buffers at the inputs of layers hold: anything; `tile`, what the buffers of their tiles do; or so many
+    vectors of each input, by layer (of others anything). A layer whose results find no room waits."""
+    replay: int = 0
+    """Images that are replayed event by event beside the schedule; 0 for none. With contention their transfers queue
+    for the links of the mesh, the buses, and the links between chips."""
+
+    def __check_init__(self):
+        if self.replay:
+            require("replay", self.replay, 2, MAX_REPLAY)
+        asked = "buffers" if self.buffers != "unbounded" else "replay" if self.replay else ""
+        if asked and self.kind != "layer_pipeline":
+            fact = f"is of a layer pipeline; `{self.kind}` keeps whole tensors between layers"
+            raise SpecError(asked, fact, "Choose `schedule.kind: layer_pipeline`.")
 
 
 @dataclass(frozen=True)
@@ -36,8 +53,8 @@ class Timeline:
     latency: Time
     interval: Time
     bottleneck: str
-    """What sets the interval: a layer, "link" (between chips), "memory", "issue" (of a tile), "mesh", "bus" or
-    "rewriting" (of the arrays)."""
+    """What sets the interval: a layer, "link" (between chips), "memory", "issue" (of a tile), "mesh", "bus",
+    "rewriting" (of the arrays), or "buffer of" the layer for room in whose buffers others wait longest."""
     kind: str
     """As in SchedulePlan."""
     resource: Shaped[np.ndarray, " resource"]

@@ -12,6 +12,7 @@ from pimsim.network.ops import MatrixOp, Op, ProductOp
 from pimsim.schedule.handover import shares_of
 from pimsim.schedule.traffic import Edge
 
+IMAGE = "input"
 ROUNDING = 1e-6
 """Cycles by which sums of fractions of a cycle may be off."""
 
@@ -102,3 +103,9 @@ def rewriting(placement: Placement, chip: Chip) -> list[int]:
     cells = [cores[matrix].cells(int(rows), int(cols)) for matrix, rows, cols in blocks]
     written = np.bincount(placement.block_round, weights=cells).astype(int).tolist()
     return [math.ceil(chip.core.rewriting(count) / chip.tick - ROUNDING) for count in written]
+
+
+def vector_counts(ops: Sequence[Op]) -> dict[str, int]:
+    """How many vectors each layer makes, and how many of the image anyone needs."""
+    asked = (need for op in ops for name, need in zip(op.inputs, op.need, strict=True) if name == IMAGE)
+    return {IMAGE: 1 + max((int(need.max()) for need in asked), default=0)} | {op.layer: op.vectors for op in ops}

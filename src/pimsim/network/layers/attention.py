@@ -46,15 +46,12 @@ class Attention(AbstractVectorLayer):
         depth, seen = width // self.heads, self.cached + tokens
         met = tokens * self.cached + (tokens * (tokens + 1) // 2 if self.causal else tokens**2)
         own, side = each(tokens), each(tokens) if self.causal else all_of(tokens, tokens)
+        need, first = (own, side), (own, all_of(1, tokens))
         macs = self.heads * depth * met
         return [
-            ProductOp(
-                scores, (queries, keys), self.heads, tokens, depth, seen, True, self.cached, macs, need=(own, side)
-            ),
+            ProductOp(scores, (queries, keys), self.heads, tokens, depth, seen, True, self.cached, macs, need, first),
             normalization(weights, (scores,), (tokens, self.heads * seen), reads=2),
-            ProductOp(
-                name, (weights, values), self.heads, tokens, seen, depth, False, self.cached, macs, need=(own, side)
-            ),
+            ProductOp(name, (weights, values), self.heads, tokens, seen, depth, False, self.cached, macs, need, first),
         ]
 
     def __call__(self, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch token value"]:

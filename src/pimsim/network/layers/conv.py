@@ -51,9 +51,10 @@ class Conv2d(AbstractMatrixLayer):
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         rows = self.kernel[0] * self.kernel[1] * shapes[0][2]
-        need, taps = (self.window.need(shapes[0]),), self.kernel[0] * self.kernel[1]
+        need, first = (self.window.need(shapes[0]),), (self.window.first(shapes[0]),)
+        vectors, taps = height * width, self.kernel[0] * self.kernel[1]
         fresh = self.kernel[0] * min(self.stride[1], self.kernel[1]) * shapes[0][2]
-        return [MatrixOp(name, inputs, rows, channels, height * width, self.groups, need, taps=taps, fresh=fresh)]
+        return [MatrixOp(name, inputs, rows, channels, vectors, self.groups, need, taps=taps, fresh=fresh, first=first)]
 
     def forward(
         self,
@@ -118,7 +119,8 @@ class LocallyConnected(AbstractWeightedLayer):
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         rows, vectors = self.kernel[0] * self.kernel[1] * shapes[0][2], height * width
-        return [MatrixOp(name, inputs, rows, channels, vectors, 1, (self.window.need(shapes[0]),), matrices=vectors)]
+        need, first = (self.window.need(shapes[0]),), (self.window.first(shapes[0]),)
+        return [MatrixOp(name, inputs, rows, channels, vectors, 1, need, matrices=vectors, first=first)]
 
     def forward(
         self,

@@ -41,8 +41,9 @@ class AbstractPool(AbstractVectorLayer):
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         height, width, channels = self.shape(*shapes)
         operands = int(self.sliding.real_pixels(shapes[0]).sum()) * channels
-        need = (self.sliding.need(shapes[0]),)
-        return [VectorOp(name, inputs, "pool", height * width * channels, operands, height * width, channels, need)]
+        values, vectors, window = height * width * channels, height * width, self.sliding
+        need, first = (window.need(shapes[0]),), (window.first(shapes[0]),)
+        return [VectorOp(name, inputs, "pool", values, operands, vectors, channels, need, first)]
 
 
 class MaxPool(AbstractPool):

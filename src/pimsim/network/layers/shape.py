@@ -52,7 +52,8 @@ class LastToken(AbstractVectorLayer):
 
     def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
         (values,) = self.shape(*shapes)
-        return [VectorOp(name, inputs, "reshape", values, values, 1, values, (all_of(shapes[0][0]),))]
+        last = (all_of(shapes[0][0]),)
+        return [VectorOp(name, inputs, "reshape", values, values, 1, values, need=last, first=last)]
 
     def __call__(self, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch value"]:
         return inputs[0][:, -1]

@@ -114,6 +114,15 @@ class Window:
         )
         return read_only((last_row[:, None] * image[1] + last_col).ravel().astype(np.int32))
 
+    @functools.lru_cache(maxsize=512)  # noqa: B019
+    def first(self, image: Shape) -> Int32[np.ndarray, " vector"]:
+        """For each place in raster order, the pixel of its window that comes first in raster order."""
+        row, col = (
+            np.where(inside, at, image[axis]).min(axis=1)
+            for axis, (at, inside) in enumerate(map(self._pixels, (image,) * 2, (0, 1)))
+        )
+        return read_only((row[:, None] * image[1] + col).ravel().astype(np.int32))
+
     def real_pixels(self, image: Shape) -> Int[np.ndarray, "height width"]:
         """How many pixels of the image, padding not counted, each place of the window covers."""
         rows, cols = (self._pixels(image, axis)[1].sum(axis=1) for axis in (0, 1))
