@@ -1,6 +1,7 @@
 """Small blocks that share arrays: nothing overlaps, nobody waits for them, and products stay what they were."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pimsim.chip.folded import folds_to_integers
 from pimsim.errors import CapacityError, SpecError
 from pimsim.mapping import Budget, occupied, place
 from pimsim.mapping.packing import cuts_along_groups, pack
-from pimsim.network.ops import MatrixOp
+from pimsim.network.ops import MatrixOp, Precision
 from pimsim.network.zoo import load_topology
 from pimsim.schedule import schedule, traffic
 
@@ -152,3 +153,22 @@ def test_wires_of_shared_arrays_are_not_guessed():
     plan = load_experiment("isaac-mlp", {"mapping.packing": "dense"}).mapping
     with pytest.raises(SpecError, match=r"mapping.packing: wires are modelled for arrays that hold one block"):
         plan.place([matrix_op("a", 4, 4)], load_chip("isaac-ce", {"core.wires": wires}))
+
+
+@pytest.mark.parametrize("plan", [{"packing": "dense"}, {"fill": "level"}, {"search": {"swaps": 1}}])
+def test_blocks_of_several_arrays_are_neither_packed_nor_moved(plan):
+    """Nor layers with tiles of their own packed or levelled."""
+    mnsim = load_chip("mnsim-2.0")
+    mapping = load_experiment("isaac-mlp", {f"mapping.{key}": value for key, value in plan.items()}).mapping
+    with pytest.raises(SpecError, match=f"mapping.{next(iter(plan))}: blocks of mnsim-2.0 take 16 arrays"):
+        mapping.place([matrix_op("a", 4, 4)], mnsim)
+    if "search" not in plan:
+        with pytest.raises(SpecError, match=r"tiles: layers with tiles of their own share no array"):
+            replace(mapping, tiles="own")
+
+
+def test_layers_of_different_precision_share_no_array(small):
+    ops = [matrix_op("a", 8, 4, 8), replace(matrix_op("b", 8, 4), precision=Precision(4, 4))]
+    assert place(ops, small, "none").arrays_used == 2
+    with pytest.raises(SpecError, match=r"mapping.packing: layers of different precision"):
+        place(ops, small, "none", packing="dense")

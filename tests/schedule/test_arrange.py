@@ -1,12 +1,14 @@
 """Places of tiles on the mesh: the search sees the loads that the mesh has, and leaves no swap that helps."""
 
 import itertools
+from dataclasses import replace
 from math import prod
 
 import numpy as np
 import pytest
 
 from pimsim import load_chip, load_experiment, simulate
+from pimsim.chip import router_of
 from pimsim.errors import SpecError
 from pimsim.mapping import Search, place
 from pimsim.network.zoo import load_topology
@@ -30,15 +32,18 @@ def product(ops, table, chip, values):
     return loads.max() * loads.sum()
 
 
-@pytest.mark.parametrize(("rows", "cols", "shared"), [(3, 4, 1), (2, 1, 2), (2, 3, 2)])
-def test_the_search_sees_the_loads_of_the_mesh(rows, cols, shared):
+@pytest.mark.parametrize(
+    ("rows", "cols", "shared", "order"),
+    [(3, 4, 1, "raster"), (2, 1, 2, "raster"), (2, 3, 2, "snake"), (3, 3, 1, "shells")],
+)
+def test_the_search_sees_the_loads_of_the_mesh(rows, cols, shared, order):
     """On one chip and on several: links by link what the edges of the placement lay on them."""
-    chip = chip_of(rows, cols, shared)
+    chip = replace(chip_of(rows, cols, shared), order=order)
     ops, values, _ = lenet()
     table = place(ops, chip)
     edges = traffic(ops, table, chip, values)
     flow = flows(ops, table, edges)
-    router = np.append(np.arange(len(flow) - 1), 0) // shared
+    router = router_of(chip, np.append(np.arange(len(flow) - 1), 0))
     found = np.stack(link_loads(flow, router, (table.chips, rows, cols)))
     np.testing.assert_allclose(found, mesh_flits(edges, table, chip), rtol=1e-12, atol=1e-9)
 
@@ -88,3 +93,16 @@ def test_a_search_is_asked_for_in_the_mapping():
     assert searched.cost.events()["conversion"] == plain.cost.events()["conversion"]
     with pytest.raises(SpecError, match=r"mapping.search.swaps: must be 0 to"):
         load_experiment("isaac-lenet5", {"mapping.search": {"swaps": -1}})
+
+
+def test_pools_with_tiles_of_their_own_move_with_what_they_receive():
+    """Every layer keeps its tiles apart, and the mesh carries what the search says that it does."""
+    chip = chip_of(4, 4)
+    ops, values, _ = lenet()
+    table = place(ops, chip, "none", tiles="own")
+    found = arrange(ops, table, chip, values, Search(50))
+    taken = [found.tiles(layer) for layer in found.matrix.tolist()] + [found.pool_tile]
+    assert len(set(np.concatenate(taken).tolist())) == sum(map(len, taken)) == table.tiles_on()
+    assert product(ops, found, chip, values) < product(ops, table, chip, values)
+    into = {edge.consumer: edge.target.tolist() for edge in traffic(ops, found, chip, values)}
+    assert [into[pool] for pool in found.pool.tolist()] == found.pool_tile[:, None].tolist()

@@ -1,6 +1,7 @@
 """Lower bounds of the interval: below every mapping there is, and reached where nothing is lost to whole numbers."""
 
 import itertools
+from math import prod
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from pimsim import load_chip
 from pimsim.mapping import place
 from pimsim.network.ops import MatrixOp, VectorOp
+from pimsim.network.zoo import load_topology
 from pimsim.schedule import SchedulePlan, schedule, traffic
+from pimsim.schedule.work import works_of
 
 
 def chain(*layers):
@@ -86,3 +89,19 @@ def test_a_memory_takes_each_tensor_in_once_and_gives_it_once_to_all_that_take_i
     assert bounds["links"] == 0
     lines = {line.component: line for line in chip.bill()}
     assert lines["memory"].cost.energy == pytest.approx(2)
+
+
+@pytest.mark.parametrize("replicate", ["none", {"conv1": 4}])
+def test_the_bounds_hold_where_steps_do_not_overlap_and_blocks_take_several_arrays(replicate):
+    """The array bound of MNSIM's chip leaves out the way over the mesh, which depends on the mapping."""
+    network, chip = load_topology("lenet5"), load_chip("mnsim-2.0")
+    ops, signed = network.ops(), network.signed_inputs()
+    table = place(ops, chip, replicate, tiles="own")
+    edges = traffic(ops, table, chip, prod(network.input_shape))
+    time = schedule(ops, table, chip, edges, signed)
+    bounds = dict(zip(time.bound.tolist(), time.least.tolist(), strict=True))
+    assert 0 < bounds["arrays"] <= time.interval
+    assert time.gap == pytest.approx(time.interval / bounds["arrays"])
+    reads = {work.op.layer: (work.read, work.depth) for work in works_of(ops, table, chip, signed, edges) if work.read}
+    assert set(reads) == set(table.matrix.tolist())
+    assert all(read <= depth for read, depth in reads.values())
