@@ -221,8 +221,10 @@ def events_by_layer(
         bits = placement.input_bits_of(op.layer, chip.core.input_bits)
         for edge in coming[op.layer]:
             yield {"flit_hop": edge.flit_hops}, 1
+            if chip.memory is not None:
+                yield {"dram_bit": edge.memory_bits}, 1
             if chip.steps is None:
-                yield arrive(edge.values * edge.copies, bits), 1
+                yield arrive(edge.received, bits), 1
         if chip.steps is not None and op.layer in shares:
             yield _in_steps(chip, chip.steps, op, shares[op.layer]), op.vectors
             if isinstance(op, MatrixOp):

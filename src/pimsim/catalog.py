@@ -21,8 +21,8 @@ PACKAGE = Path(__file__).parent
 FOLDERS = {"chip": "configs/chips", "device": "devices", "experiment": "configs", "component": "configs/components"}
 """Where the cards of a kind live; a key of this name, anywhere in a card, may hold a card's name."""
 COMPONENTS = (
-    "activation", "adc", "adder", "array", "bit_line", "buffer", "bus", "circuit", "dac", "input_register",
-    "link", "mac", "operand_write", "output_register", "pool", "router", "sample_hold", "shift_add", "word_line",
+    "activation", "adc", "adder", "array", "bit_line", "buffer", "bus", "circuit", "dac", "input_register", "link",
+    "mac", "memory", "operand_write", "output_register", "pool", "router", "sample_hold", "shift_add", "word_line",
 )  # fmt: skip
 """Keys that hold a component, or the name of one's card."""
 REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}

@@ -12,7 +12,8 @@ An error has a place, a fact and a remedy. Whoever knows the fact raises it; the
 """
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 E = TypeVar("E", bound="PimsimError")
@@ -62,6 +63,15 @@ class CapacityError(PimsimError):
 
 class FileError(PimsimError):
     """A file that cannot be read or written."""
+
+
+@contextmanager
+def inside(place: str) -> Iterator[None]:
+    """Errors of the block, seen from one level further out."""
+    try:
+        yield
+    except PimsimError as error:
+        raise error.within(place) from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

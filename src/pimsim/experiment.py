@@ -17,7 +17,20 @@ from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
-from pimsim.mapping import Budget, Distribution, Overflow, Placement, Replicate, Tiles, Windows, distribute, place
+from pimsim.mapping import (
+    Budget,
+    Distribution,
+    Fill,
+    Overflow,
+    Packing,
+    Placement,
+    Replicate,
+    Search,
+    Tiles,
+    Windows,
+    distribute,
+    place,
+)
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network
@@ -61,10 +74,38 @@ class MappingPlan(AbstractSpec):
     overflow: Overflow = "spread"
     tiles: Tiles = "shared"
     windows: Windows = "single"
+    packing: Packing = "single"
+    fill: Fill = "order"
+    search: Search | None = None
+    """Whether to look for better places of the tiles on the mesh than the network's order."""
+
+    def __check_init__(self):
+        reloads, packed = self.overflow == "reload", self.packing == "dense"
+        if packed and reloads:
+            raise SpecError("packing", "dense arrays are not rewritten", "Choose overflow: spread, or packing: single.")
+        if self.fill == "level" and (packed or reloads):
+            fact = "tiles cannot be levelled where blocks take turns in their arrays"
+            raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
+        if self.tiles == "own" and (packed or self.fill == "level"):
+            fact = "layers with tiles of their own share no array and level no tile"
+            raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
 
     def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
-        """The matrices of a network in the arrays of a chip, as planned."""
-        return place(ops, chip, self.replicate, budget=self.budget, overflow=self.overflow, tiles=self.tiles)
+        """The matrices of a network in the arrays of a chip, as planned.
+
+        Raises SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires.
+        """
+        if self.packing == "dense" and chip.core.wires is not None:
+            fact = "wires are modelled for arrays that hold one block"
+            raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
+        for key, off in (("packing", "single"), ("fill", "order"), ("search", None)):
+            if getattr(self, key) != off and chip.core.arrays_per_block > 1:
+                fact = f"blocks of {chip.name} take {chip.core.arrays_per_block} arrays, and this is for one array each"
+                raise SpecError(
+                    f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together."
+                )
+        placing = {"budget": self.budget, "overflow": self.overflow, "tiles": self.tiles}
+        return place(ops, chip, self.replicate, packing=self.packing, fill=self.fill, **placing)
 
     def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
         """The same in the memories of machines."""

@@ -1,7 +1,7 @@
 """The flow, one stage a statement: network → quantized → placed → inferred and scheduled → accounted → result."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import jax
@@ -15,13 +15,14 @@ from pimsim.mapping import Placement, apply_windows, streaming_of
 from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
+from pimsim.network.ops import Op
 from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.sqnr import report
 from pimsim.network.zoo import load_network, load_topology
 from pimsim.programming import charge_programming
 from pimsim.reads import report_reads
 from pimsim.results import Result, Stages, record_provenance, record_specification
-from pimsim.schedule import Timeline, replay, schedule, stream_weights, traffic
+from pimsim.schedule import Timeline, arrange, replay, schedule, stream_weights, traffic
 
 
 def simulate(experiment: Experiment, progress: Progress = lambda what, done, of: None) -> Result:
@@ -48,12 +49,13 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         signed = network.signed_inputs()
         clock.lap("load")
 
-    placement = experiment.mapping.place(ops, chip)
+    pixels = prod(network.input_shape)
+    placement = _place(experiment, ops, chip, pixels)
     clock.lap("place")
     if quantized and data:
         inference = _infer(experiment, chip, quantized, placement, data, progress)
         clock.lap("infer")
-    edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
+    edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     clock.lap("schedule")
     replayed = None
@@ -93,8 +95,9 @@ def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
         timeline = stream_weights(ops, distribution, chip)
         return timeline, account_streamed(ops, distribution, chip, timeline, experiment.charging)
     assert isinstance(chip, Chip)
-    placement = experiment.mapping.place(ops, chip)
-    edges = traffic(ops, placement, chip, image_values=prod(network.input_shape))
+    pixels = prod(network.input_shape)
+    placement = _place(experiment, ops, chip, pixels)
+    edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
 
@@ -132,6 +135,12 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
         peak=chip.peak(),
         stages=clock.stages(),
     )
+
+
+def _place(experiment: Experiment, ops: Sequence[Op], chip: Chip, pixels: int) -> Placement:
+    """The matrices in arrays, and their tiles where they are best if that is asked for."""
+    placement, search = experiment.mapping.place(ops, chip), experiment.mapping.search
+    return placement if search is None else arrange(ops, placement, chip, pixels, search)
 
 
 def _quantize(experiment: Experiment, chip: Chip, network: Network, data: Dataset) -> QuantizedNetwork:

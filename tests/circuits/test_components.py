@@ -254,14 +254,28 @@ def test_a_unit_without_a_model_is_a_circuit():
         load_chip("isaac-ce", {"tile.bus": data | {"model": "Circus"}})
 
 
+@pytest.mark.parametrize(
+    ("field", "card", "place"),
+    [
+        ("tile.activation", "adder-isaac", "tile.activation.event"),
+        ("core.shift_add", "bus-isaac", "core.shift_add.event"),
+        ("memory", "bus-isaac", "memory.event"),
+    ],
+)
+def test_a_component_without_the_event_is_named_with_its_place(field, card, place):
+    with pytest.raises(SpecError) as caught:
+        load_chip("isaac-ce", {field: card})
+    assert caught.value.place == f"isaac-ce: {place}"
+
+
 def test_every_component_of_a_chip_may_be_a_card(isaac):
     """The keys that name cards are the fields of a chip, its tile and its core that hold components."""
     from pimsim.circuits import AbstractCircuit
 
     held = {name for part in (isaac, isaac.tile, isaac.core) for name, value in vars(part).items()
             if isinstance(value, AbstractCircuit)}  # fmt: skip
-    # lines of other cores, units of dynamic products, and what Parts are so many of
-    elsewhere = {"word_line", "bit_line", "mac", "operand_write", "circuit"}
+    # lines of other cores, units of dynamic products, what some chips share, and what Parts are so many of
+    elsewhere = {"word_line", "bit_line", "mac", "memory", "operand_write", "circuit"}
     assert held | elsewhere == set(COMPONENTS)
     assert len(cards("component")) > 30
 

@@ -49,6 +49,26 @@ def test_a_budget_of_area_or_power_pays_for_whole_tiles_and_links(small, field, 
     assert Budget(**{field: enough * (1 - 1e-6)}).affords(small) == (tiles - 1) * 4
 
 
+@pytest.mark.parametrize("field", ["area", "power"])
+@pytest.mark.parametrize("tiles", [2, 3, 4, 6])
+def test_copies_are_the_best_that_an_area_or_a_power_pays_for(small, field, tiles):
+    """Brute force: of all copies whose tiles and links, bought one by one, cost no more, none has fewer waves."""
+    by_component = {"area": area_by_component, "power": power_by_component}[field]
+    rest, tile = fixed(small, by_component, getattr(small, field)())
+
+    def cost(copies):
+        bought = -(-sum(r * size for r, size in zip(copies, ONE_COPY.values(), strict=True)) // small.arrays_per_tile)
+        return bought * tile + -(-bought // small.tiles) * rest
+
+    budget = cost((tiles * small.arrays_per_tile, 0, 0)) * (1 + 1e-9)
+    affordable = [each for each in itertools.product(range(1, 8), range(1, 6), range(1, 4)) if cost(each) <= budget]
+    waves = [max(-(-op.vectors // copies) for op, copies in zip(OPS, each, strict=True)) for each in affordable]
+    table = place(OPS, small, budget=Budget(**{field: budget}))
+    found = tuple(table.copies(op.layer) for op in OPS)
+    assert found in affordable
+    assert max(-(-op.vectors // copies) for op, copies in zip(OPS, found, strict=True)) == min(waves)
+
+
 def test_more_budget_is_never_slower(small):
     waves = [
         max(-(-op.vectors // place(OPS, small, budget=Budget(arrays=n)).copies(op.layer)) for op in OPS)

@@ -3,19 +3,21 @@
 The arrays of one copy, and the fewest waves on 9216 arrays (12 × 12 cores of 64), follow from its own layer tables.
 """
 
+from math import prod
+
 import pytest
 
 from pimsim import load_chip
 from pimsim.mapping import Budget, place
 from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology
+from pimsim.schedule import SchedulePlan, schedule, traffic
 
 
 @pytest.fixture(scope="module")
 def chip():
-    """16 × 16 cores of 64 arrays; eight cells of 2 bits are one weight of 16."""
-    return load_chip("isaac-ce", {"mesh_rows": 16, "mesh_cols": 16, "tile.router.shared_by": 1, "tile.cores": 1,
-                                  "core.arrays": 64, "core.columns": 1024})  # fmt: skip
+    """Eight cells of 2 bits are one weight of 16; its 16 × 16 cores are an option of its own."""
+    return load_chip("pimcomp", {"mesh_rows": 16, "mesh_cols": 16})
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,42 @@ def test_arrays_and_waves_are_those_of_pimcomps_own_tables(chip, network, arrays
 def test_one_copy_of_a_deep_network(chip):
     """ResNet-50; PIMCOMP's has its strides elsewhere, so that its vectors are others."""
     assert place(load_topology("resnet-50").ops(), chip, "none").arrays_used == 1576
+
+
+@pytest.mark.parametrize(
+    ("network", "mesh", "issue_us", "memory_us", "search_us"),
+    [
+        ("resnet-18", 12, 184.03, 221.41, 319.3),
+        ("resnet-18", 8, 414.06, 221.41, 926),
+        ("vgg-d", 12, 985.81, 1524.76, 13_240),
+        ("vgg-d", 16, 554.52, 1496.57, 2_006),
+        ("squeezenet-1.1", 12, 70.78, 73.49, 190.3),
+    ],
+)
+def test_the_interval_is_near_the_bounds_of_issue_and_memory(network, mesh, issue_us, memory_us, search_us):
+    """Of its batch pipeline, an image every so many microseconds: within 1.3 × of the larger bound, its own and ours.
+
+    Its own: an operation a core every 200 ns, spread evenly, and the bytes that its compiler moves, at 64 GB/s. Ours:
+    the same issue, and our bytes. `search_us` is what its genetic algorithm reached (8 × 8: its greedy balance).
+    """
+    chip, net = load_chip("pimcomp", {"mesh_rows": mesh, "mesh_cols": mesh}), load_topology(network)
+    ops = net.ops()
+    table = place(ops, chip, fill="level")
+    edges = traffic(ops, table, chip, prod(net.input_shape))
+    time = schedule(ops, table, chip, edges, net.signed_inputs(), SchedulePlan("batch_pipeline"))
+    bounds = dict(zip(time.bound.tolist(), time.least.tolist(), strict=True))
+    assert table.chips == 1
+    assert bounds["issue"] == pytest.approx(issue_us * 1e-6, rel=1e-4)
+    assert bounds["memory"] <= memory_us * 1e-6 * 1.3
+    assert time.gap == pytest.approx(time.interval / max(bounds["issue"], bounds["memory"]))
+    assert time.gap <= 1.3
+    assert time.interval <= 1.3e-6 * max(issue_us, memory_us)
+    assert time.interval < search_us * 1e-6
+
+
+def test_an_operation_takes_what_its_machine_says(chip):
+    """200 ns from one to the next, and 4 µs from its start to its result."""
+    latency = chip.core.latency(signed=False)
+    assert latency.interval * chip.core.cycle == pytest.approx(200e-9)
+    assert latency.depth * chip.core.cycle == pytest.approx(4e-6)
+    assert chip.arrays == 16 * 16 * 64

@@ -1,6 +1,6 @@
 """How parts make a machine."""
 
-from pimsim.chip.chip import AbstractChip, Chip, Peak, on_mesh
+from pimsim.chip.chip import AbstractChip, Chip, Peak, on_mesh, router_of
 from pimsim.chip.core import AbstractCore, Cuts, Latency, Line, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore
 from pimsim.chip.encoding import AbstractEncoding, Differential, Offset, TwosComplement

@@ -1,7 +1,7 @@
 """A chip: tiles on a mesh, links to the outside, and the figures of merit that follow."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -15,6 +15,7 @@ from pimsim.chip.interconnect import Link
 from pimsim.chip.mesh import Order, places
 from pimsim.chip.steps import StoreAndForward
 from pimsim.chip.tile import Tile
+from pimsim.circuits import AbstractUnit
 from pimsim.errors import SpecError, require
 from pimsim.spec import AbstractSpec
 from pimsim.units import Area, Power, Rate, RatePerArea, RatePerPower, StorageDensity, Time, Varying
@@ -71,6 +72,8 @@ class Chip(AbstractChip):
     tile: Tile
     core: CrossbarCore
     link: Link
+    memory: AbstractUnit | None = None
+    """That all tiles share, and through which all tensors pass if there is one; its event is one bit."""
     order: Order = "raster"
     """In which tiles are numbered along the mesh; networks fill them in this order."""
     steps: StoreAndForward | None = None
@@ -115,7 +118,12 @@ class Chip(AbstractChip):
 
     def bill(self) -> list[Line]:
         tiles = [line._replace(number=line.number * self.tiles) for line in self.tile_bill()]
-        return [*tiles, charge("link", "", 1, self.link)]
+        shared = [charge("link", "", 1, self.link)]
+        if self.memory is not None:
+            line = charge("memory", "dram_bit", self.memory.number, self.memory)
+            always = replace(line.cost, constant=line.cost.leakage, leakage=0.0)  # whatever tiles are off
+            shared.append(line._replace(cost=always))
+        return tiles + shared
 
     def peak(self) -> Peak:
         core = self.core
@@ -128,6 +136,12 @@ class Chip(AbstractChip):
 def on_mesh(chip: Chip, tile: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n 2"]:
     """(row, col) on its own chip's mesh of the router of each tile, counted on through the chips."""
     return places(chip.order, chip.mesh_rows, chip.mesh_cols)[tile % chip.tiles // chip.tile.router.shared_by]
+
+
+def router_of(chip: Chip, tile: Int[np.ndarray, "*n"]) -> Int[np.ndarray, "*n"]:
+    """The router of each tile, counted row by row through the meshes of all chips."""
+    row, col = np.moveaxis(on_mesh(chip, tile), -1, 0)
+    return (tile // chip.tiles * chip.mesh_rows + row) * chip.mesh_cols + col
 
 
 def power_by_component(bill: list[Line]) -> dict[str, Varying[Power, " variant"]]:

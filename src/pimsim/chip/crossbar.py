@@ -182,9 +182,9 @@ class CrossbarCore(AbstractCore):
 
     def cuts(self, rows: int, cols: int, taps: int = 1) -> Cuts:
         whole = taps if self.layout is not None and self.layout.whole_channels and taps <= self.rows else 1
+        wide = self.weights_per_array
         blocks = math.ceil(rows / (self.rows // whole * whole))
-        arrays = math.ceil(cols / self.weights_per_array)
-        return Cuts(blocks, math.ceil(rows / whole / blocks) * whole, arrays, min(cols, self.weights_per_array))
+        return Cuts(blocks, math.ceil(rows / whole / blocks) * whole, math.ceil(cols / wide), min(cols, wide))
 
     def program(
         self, weights: Int[Array, "row col"], *, key: PRNGKeyArray, occupied: Bool[Array, "block array"] | None = None,
@@ -314,12 +314,14 @@ class CrossbarCore(AbstractCore):
         weights: Int[np.ndarray | Array, "row col"],
         x: Int[np.ndarray | Array, "vector row"],
         signed: bool = False,
+        cuts: Cuts | None = None,
     ) -> Ranges:
         """The full scale for a matrix, calibrated on the currents that vectors bring in exact cells."""
         from pimsim.chip.reading import column_samples
 
-        samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed)
-        return self.ranges(self.cuts(*weights.shape).rows, signed, samples)
+        cuts = cuts or self.cuts(*weights.shape)
+        samples = column_samples(self, np.asarray(weights), jnp.asarray(x), signed, cuts)
+        return self.ranges(cuts.rows, signed, samples)
 
     def ranges(self, rows: int, signed: bool, samples: list[Float[np.ndarray, " n"]] | None = None) -> Ranges:
         """The full scale of each slice, for blocks of `rows` rows and, if it is calibrated, currents of each slice."""

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from pimsim.chip.core import Programmed, Ranges
+from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore, Traits
 from pimsim.chip.programming import encode
 from pimsim.chip.reading import columns_of, matmul
@@ -13,19 +13,24 @@ from pimsim.numerics import counter_normal, integer_product, key_words
 
 
 def folds_to_integers(
-    core: CrossbarCore, weights: Int[np.ndarray | Array, "row col"], signed: bool, ranges: Ranges
+    core: CrossbarCore,
+    weights: Int[np.ndarray | Array, "row col"],
+    signed: bool,
+    ranges: Ranges,
+    cuts: Cuts | None = None,
 ) -> bool:
     """Whether the bit-true product is provably x · W: no conversion can clip or round.
 
     Sums of whole numbers within a range of one code per level are their own codes, and the shift-and-add of exact codes
-    telescopes to the integer product. The bound on every column follows from the levels it stores.
+    telescopes to the integer product. The bound on every column follows from the levels it stores, in blocks that are
+    `cuts`, or cut evenly.
     """
     exact = core.traits.exact_cells and not core.traits.noisy_reads and core.drives_exactly and core.adc.is_exact
     if not (exact and core.adc.quantizes and ranges.unit_range):
         return False
     if core.pedestal != "reference" and not core.encoding.analog_pairs:
         return False
-    cuts = core.cuts(*weights.shape)
+    cuts = cuts or core.cuts(*weights.shape)
     levels = np.asarray(encode(core, jnp.asarray(weights), cuts, signed)[0].levels)
     if core.encoding.analog_pairs:
         half = levels.shape[2] // 2

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.bit_true import Columns, Reads, Rules, bit_true
 from pimsim.chip.codes import CodeCounts
-from pimsim.chip.core import Programmed, Ranges
+from pimsim.chip.core import Cuts, Programmed, Ranges
 from pimsim.chip.crossbar import CrossbarCore, Traits, bits_table
 from pimsim.chip.inputs import Stream, digits
 from pimsim.chip.programming import program
@@ -196,14 +196,18 @@ def rules_of(core: CrossbarCore, traits: Traits, array: Programmed) -> Rules:
 
 
 def column_samples(
-    core: CrossbarCore, weights: Int[np.ndarray, "row col"], x: Int[Array, "vector row"], signed: bool
+    core: CrossbarCore,
+    weights: Int[np.ndarray, "row col"],
+    x: Int[Array, "vector row"],
+    signed: bool,
+    cuts: Cuts | None = None,
 ) -> list[Float[np.ndarray, " n"]]:
     """The currents that vectors bring in exact cells, in steps of one level, for each slice."""
     exact = Ideal(g_min=core.device.g_min, g_max=core.device.g_max)
     drive = core.drive if core.accumulate == "digital" and not core.device.is_ohmic else lambda digit: digit
     core = replace(core, device=exact, mitigation=None)
     anything = Ranges(jnp.zeros(len(core.widths)), jnp.ones(len(core.widths)), False, False, False, True)
-    cuts = core.cuts(*weights.shape)
+    cuts = cuts or core.cuts(*weights.shape)
     array = program(
         leaves_to_arrays(core), jnp.asarray(weights), cuts, jnp.ones((cuts.blocks, cuts.arrays), bool),
         jax.random.key(0), signed, anything,

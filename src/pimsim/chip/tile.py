@@ -6,8 +6,9 @@ from pimsim.chip.core import AbstractCore, Line, charge
 from pimsim.chip.interconnect import Router
 from pimsim.chip.products import AbstractProducts, Pace, Product
 from pimsim.circuits import AbstractBuffer, AbstractUnit
-from pimsim.errors import require
+from pimsim.errors import inside, require
 from pimsim.spec import AbstractSpec
+from pimsim.units import Time
 
 
 class Tile(AbstractSpec):
@@ -30,6 +31,9 @@ class Tile(AbstractSpec):
     """What else there is, by name: control, instruction memories; no event makes it act."""
     products: AbstractProducts | None = None
     """What multiplies two results of the network; None where nothing can."""
+    issue: Time = 0.0
+    """From one matrix-vector operation that the tile starts to the next, where its arrays take turns; 0 where they need
+    not."""
 
     def __check_init__(self):
         require("cores", self.cores, 1, 4096)
@@ -73,20 +77,23 @@ class Tile(AbstractSpec):
         feeding = bits * self.products.reads(product) / product.m * bit_time / tiles
         return pace._replace(each=max(pace.each, feeding))
 
-    def arrival_events(self, values: int, bits: int) -> dict[str, float]:
+    def arrival_events(self, values: float, bits: int) -> dict[str, float]:
         """What it takes to put `values` that come over the mesh into the buffer."""
         return {"buffer_bit": float(values * bits)}
 
     def bill(self, core: AbstractCore) -> list[Line]:
         """The components of one tile; a shared router counts by its share."""
-        lines = [line._replace(number=line.number * self.cores) for line in core.bill()] + [
-            charge("buffer", "buffer_bit", 1, self.buffer),
-            charge("bus", "bus_bit", self.bus.number, self.bus),
-            charge("activation", "activation", self.activation.number, self.activation),
-            charge("pool", "pool", self.pool.number, self.pool),
-            charge("adder", "addition", self.adder.number, self.adder),
-            charge("result_register", "result", self.output_register.number, self.output_register),
-            charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
-            *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
-        ]
+        with inside("core"):
+            lines = [line._replace(number=line.number * self.cores) for line in core.bill()]
+        with inside("tile"):
+            lines += [
+                charge("buffer", "buffer_bit", 1, self.buffer),
+                charge("bus", "bus_bit", self.bus.number, self.bus),
+                charge("activation", "activation", self.activation.number, self.activation),
+                charge("pool", "pool", self.pool.number, self.pool),
+                charge("adder", "addition", self.adder.number, self.adder),
+                charge("result_register", "result", self.output_register.number, self.output_register),
+                charge("router", "flit_hop", 1 / self.router.shared_by, self.router),
+                *(charge(name, "", unit.number, unit) for name, unit in self.others.items()),
+            ]
         return lines if self.products is None else lines + self.products.bill()

@@ -21,6 +21,8 @@ DECISIVE = {
     "tile.products.mac.number": "how long products of results take",
     "tile.products.array.number": "how long products of results take",
     "link.bandwidth": "when vectors arrive from other chips",
+    "memory.rate": "how long tensors take to pass",
+    "memory.number": "how long tensors take to pass",
 }
 """Parameters of components that decide more than what an event costs."""
 REMEDY = "Load a chip for each value and schedule it."

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from pimsim.chip import CrossbarCore
+from pimsim.chip import CrossbarCore, Cuts
 from pimsim.chip.programming import cells_in_use, encode
 from pimsim.chip.tally import Stored, Tally
 from pimsim.inference.engines import LayerPlan
@@ -51,10 +51,10 @@ def watch(
 ) -> Sums:  # fmt: skip
     """What the vectors of a batch do on their way through the arrays that answered them."""
     (images, vectors, rows), occupied = x.shape, np.asarray(plan.occupied)
-    stored = tally.stored or stored_exactly(core, layer.matrix, layer.signed_input, occupied)
+    stored = tally.stored or stored_exactly(core, layer.matrix, layer.signed_input, occupied, plan.cuts)
     some = some_of(images * vectors, vectors, kind)
     position = np.tile(np.arange(vectors), images)[some]
-    arrays, _ = geometry(core, layer.matrix.shape, occupied)
+    arrays, _ = geometry(core, layer.matrix.shape, occupied, plan.cuts)
     codes = None if tally.codes is None else np.asarray(tally.codes)
     flat = np.asarray(x).reshape(-1, rows)[some]
     return sums_of(core, flat, position, stored, arrays, layer.signed_input, codes)
@@ -112,10 +112,11 @@ def sums_of(
 
 
 def stored_exactly(
-    core: CrossbarCore, matrix: Int[np.ndarray, "row col"], signed: bool, occupied: Bool[np.ndarray, "block array"]
-) -> Stored:
+    core: CrossbarCore, matrix: Int[np.ndarray, "row col"], signed: bool, occupied: Bool[np.ndarray, "block array"],
+    cuts: Cuts | None = None,
+) -> Stored:  # fmt: skip
     """What cells conduct that hit their targets, of a matrix that nobody programs because its products fold."""
-    cuts = core.cuts(*matrix.shape)
+    cuts = cuts or core.cuts(*matrix.shape)
     code, units = encode(core, jnp.asarray(matrix), cuts, signed)
     levels = np.asarray(code.levels).transpose(0, 1, 3, 4, 2).reshape(*occupied.shape, cuts.rows, -1)
     levels = np.concatenate([levels, np.asarray(units)], axis=-1)
@@ -124,10 +125,10 @@ def stored_exactly(
 
 
 def geometry(
-    core: CrossbarCore, shape: tuple[int, int], occupied: Bool[np.ndarray, "block array"]
+    core: CrossbarCore, shape: tuple[int, int], occupied: Bool[np.ndarray, "block array"], cuts: Cuts | None = None
 ) -> tuple[Int[np.ndarray, " row"], Int[np.ndarray, " plane"]]:
     """How many arrays each row of a matrix drives, and how many cells of each plane one vector reads."""
-    cuts = core.cuts(*shape)
+    cuts = cuts or core.cuts(*shape)
     block = np.arange(shape[0]) // cuts.rows
     width = np.minimum(cuts.cols, shape[1] - cuts.cols * np.arange(cuts.arrays))
     arrays = occupied.sum(axis=1)[block]

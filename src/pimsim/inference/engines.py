@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray
 
-from pimsim.chip import CrossbarCore, Ranges
+from pimsim.chip import CrossbarCore, Cuts, Ranges
 from pimsim.chip.crossbar import Traits
 from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.chip.programming import program
@@ -30,6 +30,7 @@ class LayerPlan(NamedTuple):
     """bit_true, folded (to integers), linear (folded to one real matrix) or statistical."""
     copies: int
     """Copies of the matrix that differ, and so are computed apart."""
+    cuts: Cuts
     occupied: Bool[Array, "block array"]
     ranges: Ranges
     key: int
@@ -40,7 +41,9 @@ class LayerPlan(NamedTuple):
     """Whether conversions are counted by their codes, where they are played."""
 
 
-def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wanted: Engine, name: str) -> str:
+def choose_engine(
+    core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wanted: Engine, name: str, cuts: Cuts
+) -> str:
     """The engine for a layer: `auto` folds exactly where a proof holds and plays every conversion elsewhere.
 
     Raises SpecError where folding is asked for and no proof holds.
@@ -50,7 +53,7 @@ def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wan
         return wanted
     if folds_to_one_matrix(core):
         return "linear"
-    if folds_to_integers(core, layer.matrix, layer.signed_input, ranges):
+    if folds_to_integers(core, layer.matrix, layer.signed_input, ranges, cuts):
         return "folded"
     if wanted == "folded":
         fact = f"{name} does not fold: conversions may clip or round, or cells, inputs or reads are not exact"
@@ -58,12 +61,14 @@ def choose_engine(core: CrossbarCore, layer: QuantizedLayer, ranges: Ranges, wan
     return "bit_true"
 
 
-def calibrated_ranges(core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None) -> Ranges:
+def calibrated_ranges(
+    core: CrossbarCore, layer: QuantizedLayer, x: Int[Array, "vector row"] | None, cuts: Cuts
+) -> Ranges:
     """The full scale of a layer's converters, from the currents that vectors bring in exact cells if it needs any."""
     core = core.at(layer.precision)
     if not core.full_scale.needs_samples or x is None:
-        return core.ranges(core.cuts(*layer.matrix.shape).rows, layer.signed_input)
-    return core.ranges_for(layer.matrix, x, layer.signed_input)
+        return core.ranges(cuts.rows, layer.signed_input)
+    return core.ranges_for(layer.matrix, x, layer.signed_input, cuts)
 
 
 def product(
@@ -112,7 +117,7 @@ def _statistical(
 ) -> tuple[Float[Array, "batch vector col"], Tally]:  # fmt: skip
     """Measure the moments on the first copy, and draw the errors of all from them."""
     batch, vectors, rows = x.shape
-    array = program(core, matrix, core.cuts(*matrix.shape), plan.occupied, fold(key, 0), signed, plan.ranges)
+    array = program(core, matrix, plan.cuts, plan.occupied, fold(key, 0), signed, plan.ranges)
     moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
     index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
     y = statistical(moments, matrix, x.reshape(-1, rows), signed, fold(key, plan.copies + 1), index)
@@ -125,7 +130,7 @@ def _replicated(
 ) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     batch, vectors, rows = x.shape
-    copies, cuts = plan.copies, core.cuts(*matrix.shape)
+    copies, cuts = plan.copies, plan.cuts
     waves = -(-vectors // copies)
     dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
     position = jnp.arange(waves * copies).reshape(1, waves, copies)

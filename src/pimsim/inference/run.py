@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
-from pimsim.chip import CrossbarCore
+from pimsim.chip import CrossbarCore, Cuts
 from pimsim.chip.tally import Tally
 from pimsim.inference.activity import Activity, describe_activity
 from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
@@ -177,13 +177,14 @@ def plan_layers(
         seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
     plans = {}
     for index, (name, layer) in enumerate(quantized.layers.items()):
-        ranges = calibrated_ranges(core, layer, seen.get(name))
-        chosen = choose_engine(core, layer, ranges, engine, name)
+        cuts = placement.cuts(name, *layer.matrix.shape)
+        ranges = calibrated_ranges(core, layer, seen.get(name), cuts)
+        chosen = choose_engine(core, layer, ranges, engine, name, cuts)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)
-        mask = jnp.asarray(occupied_mask(placement, core.at(layer.precision), name, layer.matrix.shape))
+        mask = jnp.asarray(occupied_mask(placement, name, cuts))
         sample = seen[name] if chosen == "statistical" else None
         counts = activity == "exact" and chosen == "bit_true" and core.adc.quantizes
-        plans[name] = LayerPlan(chosen, copies, mask, ranges, index, sample, counts)
+        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample, counts)
     return plans
 
 
@@ -292,11 +293,8 @@ def _deviation(
     return ours / theirs - 1 if theirs else float(ours > 0)
 
 
-def occupied_mask(
-    placement: Placement, core: CrossbarCore, layer: str, shape: tuple[int, int]
-) -> Bool[np.ndarray, "block array"]:
+def occupied_mask(placement: Placement, layer: str, cuts: Cuts) -> Bool[np.ndarray, "block array"]:
     """The cuts of a layer's matrix that the placement gives an array."""
-    cuts = core.cuts(*shape)
     mask = np.zeros((cuts.blocks, cuts.arrays), bool)
     for row, _, col, _ in placement.blocks(layer):
         mask[row // cuts.rows, col // cuts.cols] = True

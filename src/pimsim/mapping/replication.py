@@ -1,6 +1,6 @@
 """How many copies of each layer's matrix there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,16 +12,19 @@ from pimsim.network.ops import MatrixOp
 Replicate = Literal["balance", "none"] | dict[str, int]
 """Copies of each matrix: as many as balance the pipeline, one, or those given by layer (others have one)."""
 
+Used = Callable[[Int[np.ndarray, " matrix"]], int]
+"""The arrays that so many copies of each matrix take."""
+
 
 def replication(
-    ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], budget: int
+    ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], budget: int, used: Used | None = None
 ) -> dict[str, int]:
     """Replicas of each layer, given the arrays that one copy takes and the arrays there are.
 
     Raises SpecError for a layer that does not exist and for a count outside 1 … the layer's vectors.
     """
     if replicate == "balance":
-        copies = balance(ops, arrays, budget)
+        copies = balance(ops, arrays, budget, used)
         return {op.layer: op.matrices * copies[op.layer] for op in ops}
     given = {} if replicate == "none" else dict(replicate)
     vectors = {op.layer: op.vectors // op.matrices for op in ops}
@@ -34,21 +37,25 @@ def replication(
     return {op.layer: op.matrices * given.get(op.layer, 1) for op in ops}
 
 
-def balance(ops: Sequence[MatrixOp], arrays: Mapping[str, int], budget: int) -> dict[str, int]:
+def balance(
+    ops: Sequence[MatrixOp], arrays: Mapping[str, int], budget: int, used: Used | None = None
+) -> dict[str, int]:
     """The copies that finish an inference in the fewest waves, with no more of them than that takes.
 
     A layer of n vectors a matrix and R copies is busy for ⌈n/R⌉ waves, and the busiest layer sets the pace. The arrays
     that w waves need fall as w grows, so bisection finds the least w that fits: no assignment has a faster bottleneck.
+    Where blocks share arrays, `used` says how many copies take, and w is the least up to how well they were packed.
     """
 
     vectors = np.array([op.vectors // op.matrices for op in ops])
     size = np.array([arrays[op.layer] for op in ops])
 
-    def copies(waves: int) -> Int[np.ndarray, " layer"]:
+    def copies(waves: int) -> Int[np.ndarray, " matrix"]:
         return -(-vectors // waves)
 
     low, high = 1, int(vectors.max())
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if copies(middle) @ size <= budget else (middle + 1, high)
+        needed = copies(middle) @ size if used is None else used(copies(middle))
+        low, high = (low, middle) if needed <= budget else (middle + 1, high)
     return dict(zip((op.layer for op in ops), copies(low).tolist(), strict=True))

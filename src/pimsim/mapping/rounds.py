@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from jaxtyping import Int
+
 from pimsim.errors import CapacityError
 from pimsim.mapping.budget import Overflow
-from pimsim.mapping.replication import Replicate, replication
+from pimsim.mapping.replication import Replicate, Used, replication
 from pimsim.network.ops import MatrixOp
 
 
@@ -21,7 +24,12 @@ def groups_of(arrays: Mapping[str, int], limit: int) -> list[list[str]]:
 
 
 def copies_and_groups(
-    ops: Sequence[MatrixOp], replicate: Replicate, arrays: Mapping[str, int], limit: int, overflow: Overflow
+    ops: Sequence[MatrixOp],
+    replicate: Replicate,
+    arrays: Mapping[str, int],
+    limit: int,
+    overflow: Overflow,
+    used: Used | None = None,
 ) -> tuple[dict[str, int], list[list[str]]]:
     """Replicas of each layer, and the layers that share the arrays at a time; a group is balanced by itself.
 
@@ -29,7 +37,7 @@ def copies_and_groups(
     """
     layers = list(arrays)
     if overflow != "reload":
-        return replication(ops, replicate, arrays, limit), [layers]
+        return replication(ops, replicate, arrays, limit, used), [layers]
     if replicate != "balance":
         copies = replication(ops, replicate, arrays, limit)
         sizes = {op.layer: copies[op.layer] * arrays[op.layer] // op.matrices for op in ops}
@@ -47,3 +55,14 @@ def copies_and_groups(
             )
             raise CapacityError(op.layer, fact, "Choose `mapping.overflow: spread`.")
     return copies, groups
+
+
+def take_turns(
+    matrix: Int[np.ndarray, " block"], layers: Sequence[int], limit: int
+) -> tuple[Int[np.ndarray, " block"], Int[np.ndarray, " block"]]:
+    """The array and the round of blocks whose groups, of so many layers each, have `limit` arrays to themselves."""
+    group = np.repeat(np.arange(len(layers)), layers)[matrix]
+    blocks = np.bincount(group)
+    within = np.arange(len(matrix)) - np.repeat(np.cumsum(blocks) - blocks, blocks)
+    turns = -(-blocks // limit)
+    return within % limit, (np.cumsum(turns) - turns)[group] + within // limit

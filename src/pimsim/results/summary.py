@@ -35,6 +35,8 @@ def result_summary(result: Result) -> dict[str, Any]:
         "bottleneck": timeline.bottleneck,
         "schedule": timeline.kind,
         "shared_s": dict(zip(timeline.resource.tolist(), timeline.occupied.tolist(), strict=True)),
+        "bounds_s": dict(zip(timeline.bound.tolist(), timeline.least.tolist(), strict=True)),
+        "gap": timeline.gap,
         "replay": replay_summary(result.replay),
         "busiest": dict(zip(timeline.resource.tolist(), timeline.busiest.tolist(), strict=True)),
         "energy_J": cost.total_energy,

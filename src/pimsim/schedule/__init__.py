@@ -1,5 +1,6 @@
 """When things happen. Plain Python and NumPy."""
 
+from pimsim.schedule.arrange import arrange
 from pimsim.schedule.handover import shares_of
 from pimsim.schedule.pipeline import schedule
 from pimsim.schedule.recurrence import paced

@@ -97,19 +97,21 @@ def tile_shares(
 ) -> list[int]:
     """Vectors that fit where the layers that meet on a tile share its buffer in proportion to what each must hold.
 
-    Tiles that receive an input each keep all of it, so that the fullest of them sets what fits; what stays where it is
-    made, such as what a pool takes in, lies there in equal parts.
+    Tiles keep what they receive of an input, and the fullest of them sets what fits; what stays where it is made, such
+    as what a pool takes in, lies there in equal parts.
     """
     where, counts = locations(ops, placement), vector_counts(ops)
     image = next((edge.values for edge in edges if edge.producer == IMAGE), 0)
     width = {op.layer: op.width for op in ops} | {IMAGE: image / counts[IMAGE]}
+    received = {(edge.producer, edge.consumer): edge.share for edge in edges}
     least = least_sizes(ops, places)
     asked = np.zeros(placement.chips * placement.tiles_per_chip)
     for (op, index), vectors in zip(places, least, strict=True):
         tiles = where[op.layer]
         stays = isinstance(op, VectorOp) and index == 0 and op.layer not in placement.pool
-        parts = len(tiles) if stays else 1
-        asked[tiles] += vectors * width[op.inputs[index]] * chip.core.input_bits / parts
+        equal = np.full(len(tiles), 1 / len(tiles))
+        share = equal if stays else received.get((op.inputs[index], op.layer), equal)
+        asked[tiles] += vectors * width[op.inputs[index]] * chip.core.input_bits * share
     return [
         int(vectors * chip.tile.buffer.capacity / max(asked[where[op.layer]].max(), 1.0))
         for (op, _), vectors in zip(places, least, strict=True)

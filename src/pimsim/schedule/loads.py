@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip, on_mesh
+from pimsim.chip import Chip, router_of
 from pimsim.circuits import AbstractCircuit
 from pimsim.mapping import Placement, locations, product
 from pimsim.network.ops import MatrixOp, Op, ProductOp
@@ -30,7 +30,7 @@ class Load(NamedTuple):
 
 
 def shared_loads(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Sequence[Edge]) -> list[Load]:
-    """The busiest link between chips, link of the mesh, and bus of a tile.
+    """The busiest link between chips, link of the mesh, bus of a tile, and, where they bound it, memory and tile.
 
     All that crosses chips is taken to leave from one. A router has a port for each tile and each direction, which share
     its rate; a bus passes bits at the rate for which its power is stated.
@@ -38,14 +38,39 @@ def shared_loads(ops: Sequence[Op], placement: Placement, chip: Chip, edges: Seq
     crossing = sum(edge.link_bits for edge in edges) / chip.link.bandwidth
     flits, bits = mesh_flits(edges, placement, chip), bus_bits(ops, placement, chip)
     direction, number, row, col = np.unravel_index(np.argmax(flits), flits.shape)
-    router, bus, tile = chip.tile.router, chip.tile.bus, int(np.argmax(bits))
+    bus, tile = chip.tile.bus, int(np.argmax(bits))
     link = f"chip {number}, router ({row}, {col}) {DIRECTIONS[direction]}" if flits.max() else ""
-    ports = router.shared_by + len(DIRECTIONS)
-    return [
+    loads = [
         Load("link", "all of one chip" if crossing else "", crossing),
-        Load("mesh", link, float(flits.max() * ports * seconds_an_event(router))),
+        Load("mesh", link, float(flits.max() * port_time(chip))),
         Load("bus", f"tile {tile}", float(bits[tile] * seconds_an_event(bus) / bus.number)),
     ]
+    if chip.memory is not None:
+        loads.append(Load("memory", "of one chip", memory_time(edges, placement, chip)))
+    if chip.tile.issue:
+        started = started_by(ops, placement)
+        loads.append(Load("issue", f"tile {started.argmax()}", float(started.max() * chip.tile.issue)))
+    return loads
+
+
+def started_by(ops: Sequence[Op], placement: Placement) -> Int[np.ndarray, " tile"]:
+    """Matrix-vector operations that each tile starts for one inference."""
+    vectors = {op.layer: op.vectors for op in ops}
+    passing = placement.groups.passing(np.array([vectors[layer] for layer in placement.matrix]), placement.replication)
+    return np.bincount(placement.groups.tile, passing, placement.chips * placement.tiles_per_chip).astype(int)
+
+
+def memory_time(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Time:
+    """How long one inference keeps the memory of a chip, with equal parts of all tensors in that of each."""
+    assert chip.memory is not None
+    bits = sum(edge.memory_bits for edge in edges) / placement.chips
+    return bits * seconds_an_event(chip.memory) / chip.memory.number
+
+
+def port_time(chip: Chip) -> Time:
+    """For which a flit keeps a port of a router."""
+    router = chip.tile.router
+    return (router.shared_by + len(DIRECTIONS)) * seconds_an_event(router)
 
 
 def seconds_an_event(circuit: AbstractCircuit) -> Time:
@@ -67,7 +92,7 @@ def mesh_flits(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Float
     for first in range(0, len(edges), at_once):
         some = edges[first : first + at_once]
         source = _at_routers([edge.source for edge in some], shape, chip)
-        target = _at_routers([edge.target for edge in some], shape, chip)
+        target = _at_routers([edge.target for edge in some], shape, chip, [edge.share for edge in some])
         source *= np.array([edge.flits / len(edge.source) for edge in some])[:, None, None, None]
         to_col, from_row = target.sum(axis=(1, 2))[:, None, None, :], source.sum(axis=(1, 3))[:, None, :, None]
         total[0] += (_upto(source, 3) * _beyond(to_col, 3)).sum(axis=0)
@@ -93,20 +118,14 @@ def bus_bits_by_layer(
     by_name = {op.layer: op for op in ops if isinstance(op, MatrixOp)}
     matrices = [by_name[layer] for layer in placement.matrix.tolist()]
     count, bits, events = placement.replication, chip.core.input_bits, chip.tile.matrix_events
-    vectors = np.array([op.vectors for op in matrices])
-    size = placement.block_rows * placement.block_cols
-    of_matrix = placement.block_matrix
-    whole = np.bincount(of_matrix, size) / count
     own = zip(matrices, placement.input_bits.tolist(), strict=True)
+    group, of = placement.groups, placement.groups.matrix
+    size = group.rows * group.cols
+    whole = np.bincount(of, size) / count
     per_vector = np.array([events(op.rows, op.cols, op.cols, width)["bus_bit"] for op, width in own])
-    passing = (vectors // count)[of_matrix] + (placement.block_replica < (vectors % count)[of_matrix])
-    each = placement.arrays_per_block
-    of_array = np.repeat(passing * size * (per_vector / whole / each)[of_matrix], each)
-    bounds = np.searchsorted(np.repeat(of_matrix, each), np.arange(len(matrices) + 1)).tolist()
-    found = {
-        op.layer: (placement.array_tile[a:b], of_array[a:b])
-        for op, (a, b) in zip(matrices, pairwise(bounds), strict=True)
-    }
+    bits_each = group.passing(np.array([op.vectors for op in matrices]), count) * size * (per_vector / whole)[of]
+    bounds = np.searchsorted(of, np.arange(len(matrices) + 1)).tolist()
+    found = {op.layer: (group.tile[a:b], bits_each[a:b]) for op, (a, b) in zip(matrices, pairwise(bounds), strict=True)}
     products = [op for op in ops if isinstance(op, ProductOp)]
     where = locations(ops, placement) if products else {}
     for op in products:
@@ -117,15 +136,17 @@ def bus_bits_by_layer(
 
 
 def _at_routers(
-    tiles: Sequence[Int[np.ndarray, " _"]], shape: tuple[int, int, int], chip: Chip
+    tiles: Sequence[Int[np.ndarray, " _"]],
+    shape: tuple[int, int, int],
+    chip: Chip,
+    share: Sequence[Float[np.ndarray, " _"]] = (),
 ) -> Float[np.ndarray, "edge chip row col"]:
-    """How many of the tiles of each edge stand at each router."""
-    tile = np.concatenate(tiles)
-    (_, rows, cols), (row, col) = shape, on_mesh(chip, tile).T
-    routers = (tile // chip.tiles * rows + row) * cols + col
+    """How many of the tiles of each edge stand at each router, or the sum of their shares."""
+    routers = router_of(chip, np.concatenate(tiles))
     edge = np.repeat(np.arange(len(tiles)), [len(each) for each in tiles])
     size = prod(shape)
-    return np.bincount(edge * size + routers, minlength=len(tiles) * size).reshape(-1, *shape).astype(float)
+    weights = np.concatenate(share) if share else None
+    return np.bincount(edge * size + routers, weights, len(tiles) * size).reshape(-1, *shape).astype(float)
 
 
 def _upto(count: Float[np.ndarray, "..."], axis: int) -> Float[np.ndarray, "..."]:

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from pimsim.chip import Chip
 from pimsim.mapping import Placement
 from pimsim.network.ops import Op, ProductOp
+from pimsim.schedule.bounds import lower_bounds
 from pimsim.schedule.flow import flow_of
 from pimsim.schedule.loads import shared_loads
 from pimsim.schedule.recurrence import following, paced
@@ -18,6 +19,9 @@ from pimsim.schedule.stream import settled
 from pimsim.schedule.timeline import SchedulePlan, Timeline
 from pimsim.schedule.traffic import Edge
 from pimsim.schedule.work import IMAGE, ROUNDING, Work, rewriting, works_of
+
+CONTENDED = ("mesh", "bus")
+"""Shared resources that bound the interval only if asked."""
 
 
 class Span(NamedTuple):
@@ -56,7 +60,7 @@ def schedule(
         pace = {"rewriting": max(span.finish for work, span in zip(works, spans, strict=True) if work.rounds)} | pace
     if plan.kind == "sequential":
         pace = {ops[int(np.argmax(np.diff(finish, prepend=0)))].layer: spans[-1].finish}
-    shared = {load.resource: load.time for load in loads if plan.contention or load.resource == "link"}
+    shared = {load.resource: load.time for load in loads if plan.contention or load.resource not in CONTENDED}
     pace = {name: math.ceil(time / cycle - ROUNDING) for name, time in shared.items()} | pace
     interval, bottleneck = max(*pace.values(), 1), max(pace, key=pace.__getitem__)
     if plan.buffers != "unbounded":
@@ -65,6 +69,8 @@ def schedule(
         start, finish = np.array([found.stream.passed.span(work.op) for work in works]).T
         if found.interval > interval:
             interval, bottleneck = found.interval, f"buffer of {found.stream.fullest}"
+    bounds = lower_bounds(works, placement, chip, edges)
+    apply = [least for name, least in bounds.items() if plan.contention or name != "links"]
     return Timeline(
         layer=np.array([op.layer for op in ops]),
         start=start * cycle,
@@ -77,6 +83,9 @@ def schedule(
         resource=np.array([load.resource for load in loads]),
         occupied=np.array([load.time for load in loads]),
         busiest=np.array([load.place for load in loads]),
+        bound=np.array(list(bounds)),
+        least=np.array(list(bounds.values())),
+        gap=float(interval * cycle / max(apply)),
     )
 
 

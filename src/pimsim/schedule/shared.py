@@ -33,7 +33,8 @@ class Shared(NamedTuple):
 def shared_of(flow: Flow, placement: Placement, chip: Chip, edges: Sequence[Edge], contention: bool) -> Shared:
     """The servers of a placement. Each vector of a tensor, or of a layer, needs an equal part of what all of them do.
 
-    Without contention tensors that cross chips have the links to themselves, and nothing else is shared.
+    Without contention tensors that cross chips have the links to themselves, and nothing else is shared. A memory of
+    the chip and the issue of tiles are not replayed: images come no sooner than these allow, as in the schedule.
     """
     if not contention:
         pairs = [(a, b) for a, leaving in flow.leaving.items() for b in leaving]

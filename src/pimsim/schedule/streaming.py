@@ -26,7 +26,7 @@ def stream_weights(ops: Sequence[Op], distribution: Distribution, machine: Machi
     values = {op.layer: op.vectors * op.width for op in ops}
     times = np.array([_times(op, copies, values, distribution.chips, machine) for op in ops])
     taken = times.max(axis=1)
-    finish = taken.cumsum()
+    finish, least = taken.cumsum(), times.sum(axis=0)
     layer = np.array([op.layer for op in ops])
     return Timeline(
         layer=layer,
@@ -38,8 +38,11 @@ def stream_weights(ops: Sequence[Op], distribution: Distribution, machine: Machi
         bottleneck=str(layer[taken.argmax()]),
         kind="sequential",
         resource=np.array(RESOURCES),
-        occupied=times.sum(axis=0),
+        occupied=least,
         busiest=layer[times.argmax(axis=0)],
+        bound=np.array(RESOURCES),
+        least=least,
+        gap=float(finish[-1] / least.max()),
     )
 
 

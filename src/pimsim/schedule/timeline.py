@@ -22,7 +22,7 @@ class SchedulePlan(AbstractSpec):
     """`layer_pipeline`: a vector starts as soon as its window is there, as on ISAAC. `batch_pipeline`: layers overlap
     across images, while those of one image follow one another. `sequential`: one layer of one image at a time."""
     contention: bool = False
-    """Whether the mesh and the buses bound the interval, as the links between chips always do."""
+    """Whether the mesh and the buses bound the interval, as links between chips, memory and issue always do."""
     buffers: Buffers = "unbounded"
     """What the buffers at the inputs of layers hold: anything; `tile`, what the buffers of their tiles do; or so many
     vectors of each input, by layer (of others anything). A layer whose results find no room waits."""
@@ -53,13 +53,21 @@ class Timeline:
     latency: Time
     interval: Time
     bottleneck: str
-    """What sets the interval: a layer, "link" (between chips), "mesh", "bus", "rewriting" (of the arrays), or "buffer
-    of" the layer for room in whose buffers others wait longest."""
+    """What sets the interval: a layer, "link" (between chips), "memory", "issue" (of a tile), "mesh", "bus",
+    "rewriting" (of the arrays), or "buffer of" the layer for room in whose buffers others wait longest."""
     kind: str
     """As in SchedulePlan."""
     resource: Shaped[np.ndarray, " resource"]
-    """What tiles or layers share: the links between chips, the mesh, the buses of the tiles."""
+    """What tiles or layers share: the links between chips, the mesh, the buses of the tiles, the memory, the tiles
+    themselves, which start one operation at a time."""
     occupied: Times[np.ndarray, " resource"]
     """How long one inference keeps the busiest of each."""
     busiest: Shaped[np.ndarray, " resource"]
     """Which one that is."""
+    bound: Shaped[np.ndarray, " bound"]
+    """What no mapping on the same arrays gets around: "arrays", "issue" (of the tiles), "memory", "links" (of the mesh,
+    which bound the interval only under contention)."""
+    least: Times[np.ndarray, " bound"]
+    """The least interval that each allows by itself."""
+    gap: float
+    """The interval over the largest of the bounds that apply."""

@@ -31,6 +31,8 @@ class Work(NamedTuple):
     """Cycles for which one inference keeps the busiest copy, or the units of a product."""
     rounds: Sequence[int] = ()
     """In which the arrays hold any of it; in each, all vectors pass."""
+    read: int = 0
+    """Cycles for which a vector keeps an array to itself, at least: wherever its tiles stand."""
     each: float = 0.0
     """Cycles, or a part of one, from one vector of a product to the next."""
 
@@ -39,7 +41,8 @@ def works_of(
     ops: Sequence[Op], placement: Placement, chip: Chip, signed: Mapping[str, bool], edges: Sequence[Edge]
 ) -> list[Work]:
     """The copies and the cycles of each layer. The vectors of a recurrent layer follow one another through the matrix,
-    and copies serve other inferences."""
+    and copies serve other inferences. Of k blocks in an array each has every k-th read: a vector takes k times as long.
+    """
     if chip.steps is not None:
         return stepwise(ops, placement, chip, signed, edges)
     kinds = {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops if isinstance(op, MatrixOp)}
@@ -49,8 +52,10 @@ def works_of(
     for op in ops:
         if isinstance(op, MatrixOp):
             (depth, interval), copies = latencies[kinds[op.layer]], placement.copies(op.layer)
-            own, rounds = (1, op.passes * depth) if op.recurrent else (copies, interval), placement.rounds_of(op.layer)
-            works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds))
+            read, turns, rounds = interval, placement.sharing(op.layer), placement.rounds_of(op.layer)
+            depth, interval = depth + (turns - 1) * read, turns * read
+            own = (1, op.passes * depth) if op.recurrent else (copies, interval)
+            works.append(Work(op, *own, depth, len(rounds) * -(-op.vectors // copies) * interval, rounds, read))
         elif isinstance(op, ProductOp):
             pace = chip.tile.product_pace(product(op), shares[op.layer], chip.core.input_bits)
             setup, busy = (math.ceil(time / cycle - ROUNDING) for time in (pace.setup, pace.busy(product(op))))
@@ -72,17 +77,20 @@ def stepwise(
         if share is None:
             works.append(Work(op))
             continue
-        copies, rounds = 1, [0]
+        copies, rounds, least = 1, [0], 0.0
         if isinstance(op, MatrixOp):
             copies, rounds = 1 if op.recurrent else placement.copies(op.layer), placement.rounds_of(op.layer)
-            time = steps.matrix_time(share, core, results, signed[op.layer])
+            time, least = (
+                steps.matrix_time(each, core, results, signed[op.layer])
+                for each in (share, share._replace(within=0, onward=0))
+            )
         elif is_pool(op):
             time = steps.pool_time(share, core, results, chip.tile.pool)
         else:
             time = steps.sum_time(share, core, results)
-        cycles = math.ceil(time / chip.tick - ROUNDING)
+        cycles, read = (math.ceil(each / chip.tick - ROUNDING) for each in (time, least))
         interval = cycles * (op.passes if isinstance(op, MatrixOp) else 1)
-        works.append(Work(op, copies, interval, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds))
+        works.append(Work(op, copies, interval, cycles, len(rounds) * -(-op.vectors // copies) * cycles, rounds, read))
     return works
 
 
