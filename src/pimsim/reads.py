@@ -69,9 +69,11 @@ def report_reads(
             mean_squared=activity.mean_squared(),
             **shared,
         )
-    reads = {op.layer: op.vectors * len(core.streams(signed[op.layer])) for op in ops if isinstance(op, MatrixOp)}
+    cores = {layer: core.at(placement.precision(layer)) for layer in placement.matrix.tolist()}
+    matrices = [op for op in ops if isinstance(op, MatrixOp)]
+    reads = {op.layer: op.vectors * len(cores[op.layer].streams(signed[op.layer])) for op in matrices}
     shapes = {layer: placement.block_shapes(layer).items() for layer in reads}
-    cells = {layer: sum(n * core.cells(*shape) for shape, n in shapes[layer]) for layer in reads}
+    cells = {layer: sum(n * cores[layer].cells(*shape) for shape, n in shapes[layer]) for layer in reads}
     unknown = np.full(len(placement.matrix), math.nan)
     return ReadReport(
         kind="nominal",

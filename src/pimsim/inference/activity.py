@@ -71,8 +71,9 @@ def describe_activity(
     """The sums of all chips as means of one inference."""
     names, shape = list(plans), {name: layer.matrix.shape for name, layer in quantized.layers.items()}
     vectors = {op.layer: op.vectors for op in quantized.network.ops() if isinstance(op, MatrixOp)}
-    used = [geometry(core, shape[name], np.asarray(plan.occupied), plan.cuts) for name, plan in plans.items()]
-    cells = np.array([cells for _, cells in used])
+    cores = {name: core.at(layer.precision) for name, layer in quantized.layers.items()}
+    used = [geometry(cores[name], shape[name], np.asarray(plan.occupied), plan.cuts) for name, plan in plans.items()]
+    cells = stacked([cells for _, cells in used])
     total = {name: functools.reduce(Sums.plus, (chip[name] for chip in chips)) for name in names}
     seen = {name: float(total[name].vectors) for name in names}
     rows = {name: seen[name] * shape[name][0] for name in names}

@@ -51,6 +51,7 @@ def watch(
 ) -> Sums:  # fmt: skip
     """What the vectors of a batch do on their way through the arrays that answered them."""
     (images, vectors, rows), occupied = x.shape, np.asarray(plan.occupied)
+    core = core.at(layer.precision)
     stored = tally.stored or stored_exactly(core, layer.matrix, layer.signed_input, occupied, plan.cuts)
     some = some_of(images * vectors, vectors, kind)
     position = np.tile(np.arange(vectors), images)[some]
