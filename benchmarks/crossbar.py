@@ -28,6 +28,7 @@ from pimsim.devices import Reram
 from pimsim.inference.run import SIDE_BY_SIDE, ProgrammedChips, plan_layers
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
+from pimsim.network.graph import outputs
 from pimsim.network.quantize import evaluate
 from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
@@ -99,14 +100,15 @@ def monte_carlo_ratio(repeats):
     network, images = pimsim.load_network("lenet5"), data.test_images[:IMAGES]
     quantized = pimsim.quantize(network, data.train_images[:500], weight_bits=16, input_bits=16)
     placement = place(network.ops(), experiment.chip, "none")
-    plans = plan_layers(quantized, placement, core, "auto", None)
+    plans = plan_layers(quantized, placement, core, "auto", None, "moments")
     key, traced = jax.random.key(0), leaves_to_arrays(core)
+    wanted = outputs(network.forward, images)
 
     def some(first):
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + SIDE_BY_SIDE)])
-        chips = ProgrammedChips(quantized, core, plans, keys, SIDE_BY_SIDE)
+        chips = ProgrammedChips(quantized, core, plans, keys, SIDE_BY_SIDE, "moments")
         for start in range(0, IMAGES, 250):
-            list(chips.classify(images[start : start + 250], start))
+            list(chips.classify(images[start : start + 250], wanted[start : start + 250], start))
 
     def ours():
         with ThreadPoolExecutor(os.cpu_count()) as pool:  # as `infer` does
