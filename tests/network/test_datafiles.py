@@ -108,6 +108,12 @@ def test_one_image_calibrates_and_is_tested(part, tmp_path):
     assert not data.has_labels
 
 
+def test_grey_images_fit_with_or_without_an_axis_of_channels():
+    grey = np.arange(12, dtype=np.float32).reshape(2, 2, 3)
+    np.testing.assert_array_equal(Preprocessing().apply(grey, (2, 3, 1), "d"), grey[..., None])
+    np.testing.assert_array_equal(Preprocessing().apply(grey[..., None], (2, 3), "d"), grey)
+
+
 def test_preprocessing_by_hand():
     """(scale · x - mean) / std for each channel; 8-bit images are 0 … 1 if nobody says otherwise; channels last."""
     images = np.arange(2 * 3 * 2 * 2, dtype=np.uint8).reshape(2, 3, 2, 2)

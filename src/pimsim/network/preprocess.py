@@ -53,6 +53,8 @@ class Preprocessing(AbstractSpec):
     def _fitted(self, images: np.ndarray, shape: Shape, place: str) -> np.ndarray:
         if images.ndim == len(shape) and shape[-1] == 1:  # grey images without an axis of channels
             images = images[..., None]
+        elif images.shape[1:] == (*shape, 1):  # and the other way round
+            images = images[..., 0]
         got = images.shape[1:]
         if self.resize and len(shape) == len(got) == 3 and got[2] == shape[2]:
             return resample(images, *shape[:2])
