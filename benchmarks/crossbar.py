@@ -8,11 +8,9 @@ Every figure is a median. What each bounds is in docs/performance.md.
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import equinox as eqx
 import jax
@@ -25,12 +23,13 @@ from pimsim.chip import Differential, Maximum
 from pimsim.chip.programming import program
 from pimsim.chip.reading import matmul
 from pimsim.devices import Reram
-from pimsim.inference.run import SIDE_BY_SIDE, ProgrammedChips, plan_layers
+from pimsim.inference.run import plan_layers
+from pimsim.inference.trials import run_trials
 from pimsim.mapping import place
 from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import outputs
 from pimsim.network.quantize import evaluate
-from pimsim.numerics import exact_product, fold, leaves_to_arrays
+from pimsim.numerics import exact_product, leaves_to_arrays
 
 LARGE = ((576, 64, 16 * 32 * 32), (1152, 128, 16 * 16 * 16), (2304, 256, 16 * 8 * 8))
 SMALL = ((144, 16, 64 * 32 * 32), (288, 32, 64 * 16 * 16), (576, 64, 64 * 8 * 8))
@@ -104,15 +103,8 @@ def monte_carlo_ratio(repeats):
     key, traced = jax.random.key(0), leaves_to_arrays(core)
     wanted = outputs(network.forward, images)
 
-    def some(first):
-        keys = jnp.stack([fold(key, trial) for trial in range(first, first + SIDE_BY_SIDE)])
-        chips = ProgrammedChips(quantized, core, plans, keys, SIDE_BY_SIDE, "moments")
-        for start in range(0, IMAGES, 250):
-            list(chips.classify(images[start : start + 250], wanted[start : start + 250], start))
-
     def ours():
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # as `infer` does
-            list(pool.map(some, range(0, TRIALS, SIDE_BY_SIDE)))
+        run_trials(quantized, core, plans, images, wanted, key, TRIALS, 250, "moments", lambda done, of: None)
 
     def naive():
         arrays = {

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from pimsim import load_chip
-from pimsim.accounting import Charging, CostReport, account, events_by_layer
+from pimsim.accounting import Charging, CostReport, account
 from pimsim.chip import Chip
 from pimsim.errors import SpecError
+from pimsim.events import events_by_layer
 from pimsim.mapping import Placement, place
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Add, Conv2d, Dense, Flatten, MaxPool, Relu

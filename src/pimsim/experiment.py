@@ -65,6 +65,10 @@ class Calibration(AbstractSpec):
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
 
 
+ARRAYS_ONLY = {"tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "search": None}
+"""What is planned of arrays, and when it is not."""
+
+
 class MappingPlan(AbstractSpec):
     """How matrices are put into arrays."""
 
@@ -108,7 +112,10 @@ class MappingPlan(AbstractSpec):
         return place(ops, chip, self.replicate, packing=self.packing, fill=self.fill, **placing)
 
     def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
-        """The same in the memories of machines."""
+        """The same in the memories of machines. Raises SpecError for what is planned of arrays."""
+        for key, off in ARRAYS_ONLY.items():
+            if getattr(self, key) != off:
+                raise SpecError(f"mapping.{key}", f"{machine.name} has no arrays", "Leave it out.")
         return distribute(ops, machine, self.replicate, budget=self.budget, overflow=self.overflow)
 
 

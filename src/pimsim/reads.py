@@ -72,12 +72,11 @@ def report_reads(
     cores = {layer: core.at(placement.precision(layer)) for layer in placement.matrix.tolist()}
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     reads = {op.layer: op.vectors * len(cores[op.layer].streams(signed[op.layer])) for op in matrices}
-    shapes = {layer: placement.block_shapes(layer).items() for layer in reads}
-    cells = {layer: sum(n * cores[layer].cells(*shape) for shape, n in shapes[layer]) for layer in reads}
+    full = [reads[layer] * placement.cells(layer, core) for layer in placement.matrix.tolist()]
     unknown = np.full(len(placement.matrix), math.nan)
     return ReadReport(
         kind="nominal",
-        full_reads=np.array([reads[layer] * cells[layer] for layer in placement.matrix.tolist()]) * nominal_share(core),
+        full_reads=nominal_share(core) * np.array(full),
         independent=unknown,
         first_moment=unknown,
         mean_squared=unknown,

@@ -11,7 +11,7 @@ from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement, apply_windows, streaming_of
+from pimsim.mapping import Placement, apply_windows
 from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
@@ -111,7 +111,6 @@ def _network(experiment: Experiment, load: Callable[[str], Network]) -> Network:
 def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Result:
     """What an inference costs on machines whose weights stream from memory to multipliers."""
     assert isinstance(chip, Machine)
-    streaming_of(chip)
     ops = experiment.ops(load_topology(experiment.network))
     clock.lap("load")
     distribution = experiment.mapping.distribute(ops, chip)

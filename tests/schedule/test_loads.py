@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pimsim import load_chip
-from pimsim.accounting import events_by_layer
+from pimsim.events import events_by_layer
 from pimsim.mapping import place
 from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology

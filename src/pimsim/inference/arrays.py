@@ -44,9 +44,7 @@ def describe_arrays(
     Cells that are not programmed one by one, because they provably hit their targets, take one pulse each.
     """
     names = placement.matrix.tolist()
-    cores = {name: core.at(placement.precision(name)) for name in names}
-    shapes = {name: placement.block_shapes(name).items() for name in names}
-    cells = [sum(n * cores[name].cells(*shape) for shape, n in shapes[name]) for name in names]
+    cells = [placement.cells(name, core) for name in names]
     verified, exact, unknown = core.device.verification is not None, core.device.is_exact, float("nan")
 
     def table(entry: str, unseen: float, whole: Sequence[int]) -> np.ndarray:

@@ -1,26 +1,22 @@
 """What the chip answers: a quantized network, its products played by programmed arrays."""
 
 import math
-import os
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray, Shaped
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore, Cuts
-from pimsim.chip.tally import Tally
 from pimsim.inference.activity import Activity, describe_activity
 from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
 from pimsim.inference.arrays import Arrays, describe_arrays
-from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
-from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, play, product
+from pimsim.inference.driving import SAMPLE_VECTORS, Kind
+from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
+from pimsim.inference.trials import run_trials
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, outputs
 from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
@@ -29,8 +25,6 @@ from pimsim.units import Ratios
 
 BATCH = 250
 """Images computed together; it bounds memory and changes no result."""
-SIDE_BY_SIDE = 2
-"""Trials whose first layers share a product: a wider one is no faster."""
 SAMPLE_IMAGES = 32
 
 Progress = Callable[[str, int, int], None]
@@ -122,23 +116,8 @@ def infer(
     distinct = trials if core.is_random else 1
     wanted = outputs(quantized.network.forward, images, batch)
     integer = outputs(lambda x: reference(quantized, x), images, batch)
-    done, lock = 0, threading.Lock()
-
-    def run(first: int) -> ProgrammedChips:
-        nonlocal done
-        keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(distinct, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, core, plans, keys, min(distinct - first, SIDE_BY_SIDE), activity)
-        for start in range(0, len(images), batch):
-            for _ in chips.classify(images[start : start + batch], wanted[start : start + batch], start):
-                with lock:
-                    done += len(images[start : start + batch])
-                    progress("crossbar", done, distinct * len(images))
-        return chips
-
-    found = [run(0)]  # alone, because it compiles
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # JAX computes without the interpreter's lock
-        found += pool.map(run, range(SIDE_BY_SIDE, distinct, SIDE_BY_SIDE))
-    chips = [chip for group in found for chip in group.chips]
+    told = partial(progress, "crossbar")
+    chips = run_trials(quantized, core, plans, images, wanted, key, distinct, batch, activity, told)
     classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
@@ -200,78 +179,6 @@ def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[A
 
     evaluate(quantized, images, record)
     return seen
-
-
-class _Chip:
-    """One trial: its answers, and the power of its products and of their errors, layer by layer."""
-
-    def __init__(self, names: Iterable[str]):
-        self.classes: list[Int[np.ndarray, " sample"]] = []
-        self.nearness: list[np.ndarray] = []
-        self.powers = {name: np.zeros(3) for name in names}
-        self.tallies = {name: Tally() for name in names}
-        self.sums: dict[str, Sums] = {}
-
-    def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
-        """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
-        found = [power[:2] / power[2] if power[2] else np.array([1.0, 0.0]) for power in self.powers.values()]
-        return np.array(found).T
-
-
-class ProgrammedChips:
-    """Trials that see the same images, so that their first layers share one product; `keys` may be more than count."""
-
-    def __init__(
-        self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], keys: Key[Array, " chip"],
-        count: int, activity: Kind,
-    ):  # fmt: skip
-        self.quantized, self.core, self.plans, self.keys = quantized, core, plans, keys
-        self.activity: Kind = activity
-        self.chips = [_Chip(plans) for _ in range(count)]
-
-    def classify(self, images: Images, wanted: Num[np.ndarray, "image value"], first: int) -> Iterator[None]:
-        """Add the classes of images called `first`, first + 1, …, and how near outputs come to those wanted, a step a
-        trial."""
-        names, opening = first + jnp.arange(len(images)), {}
-        for trial, chip in enumerate(self.chips):
-            play = partial(self._play, trial, names, opening)
-            y = np.asarray(evaluate(self.quantized, images, play)).reshape(len(images), -1)
-            chip.classes.append(y.argmax(axis=-1))
-            chip.nearness.append(compare_outputs(y, wanted))
-            yield
-
-    def _play(self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"]) -> Array:
-        """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`."""
-        shared = layer == next(iter(self.plans))
-        played = opening.get(layer)
-        if played is None:
-            keys = self.keys if shared else self.keys[trial : trial + 1]
-            played = play(self.core, self.plans[layer], self.quantized.layers[layer], x, names, keys=keys)
-        if shared:
-            opening[layer] = played
-        chip = self.chips[trial]
-        y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
-        seen = watch(self.core, self.plans[layer], self.quantized.layers[layer], x, chip.tallies[layer], self.activity)
-        chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
-        self._compare(chip, layer, x, y)
-        return y
-
-    def _compare(self, chip: _Chip, layer: str, x: Int[Array, "batch vector row"], y: Array) -> None:
-        """Add the power of some products and of their errors."""
-        if self.plans[layer].engine == "folded":
-            return
-        own, some = self.quantized.layers[layer], slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
-        vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
-        chip.powers[layer] += _powers(
-            exact_product(vectors, jnp.asarray(own.matrix), signed=own.signed_input), products
-        )
-
-
-@jax.jit
-def _powers(exact: Array, products: Array) -> Float[Array, "3"]:
-    """Sum of squares of the exact products, that of the errors, and how many there are."""
-    exact = exact.astype(jnp.float64)
-    return jnp.array([jnp.sum(exact**2), jnp.sum((products - exact) ** 2), exact.size])
 
 
 def _deviation(

@@ -45,11 +45,12 @@ def distribute(
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
+    streaming = streaming_of(machine)
     bits = {op.layer: float(op.weights * machine.weight_bits) for op in matrices}
     chips = chips_for(sum(bits.values()), machine, budget, overflow)
     room = machine.storage * chips - sum(bits.values())
     if replicate == "balance":
-        copies, room = filled(matrices, streaming_of(machine), bits, chips, room)
+        copies, room = filled(matrices, streaming, bits, chips, room)
     else:
         given = {} if replicate == "none" else checked(replicate, bits, chips)
         copies = {layer: given.get(layer, 1) for layer in bits}

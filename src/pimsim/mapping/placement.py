@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int, Shaped
 
-from pimsim.chip import Cuts
+from pimsim.chip import CrossbarCore, Cuts
 from pimsim.mapping.groups import Groups
 
 
@@ -118,6 +118,11 @@ class Placement:
             pairs = zip(shape.tolist(), count.tolist(), strict=True)
             self._shapes[layer] = {divmod(each, wide): number for each, number in pairs}
         return self._shapes[layer]
+
+    def cells(self, layer: str, core: CrossbarCore) -> int:
+        """Cells that one replica uses."""
+        own = core.at(self.precision(layer))
+        return sum(count * own.cells(*shape) for shape, count in self.block_shapes(layer).items())
 
     @functools.cached_property
     def groups(self) -> Groups:
