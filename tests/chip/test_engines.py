@@ -111,6 +111,25 @@ def test_nothing_folds_that_is_random_or_rounds(changes):
     assert not folds_to_integers(core, weights, False, core.ranges(5, False))
 
 
+def test_a_read_that_repeats_another_is_played_once_with_the_same_result(key):
+    """17 · v has each of its digits twice. A vector that differs makes all reads of its chunk be played."""
+    core = make_core(adc=make_adc(6), device=Reram(2e-6, 200e-6, programming_noise=3e-6), full_scale=Fixed(high=(63.0,)))
+    rng = np.random.default_rng(0)
+    weights, x = rng.integers(-127, 128, (40, 9)), 17 * rng.integers(0, 16, (100, 40))
+    other = np.concatenate([x, rng.integers(0, 256, (1, 40))])
+    array = core.program(jnp.asarray(weights), key=key)
+    assert array.ranges.uniform
+    reads = reading.reads_of(core, core.conversions(False), array)
+    first = reads.repeated(jnp.asarray(x[:4]))
+    for code, count in ((x, 4), (other, 8)):
+        merged, different = reads.merged(jnp.asarray(code), first)
+        assert different == count
+        assert merged.weight[:count].sum() == 255
+    y = np.asarray(core.matmul(array, jnp.asarray(x)))
+    np.testing.assert_array_equal(y, np.asarray(core.matmul(array, jnp.asarray(other)))[:-1])
+    np.testing.assert_array_equal(y, naive_matmul(core, array, jnp.asarray(x)))
+
+
 LANES = {
     "differential": make_core(adc=make_adc(7), full_scale=Maximum()),
     "fixed": make_core(adc=make_adc(5), full_scale=Fixed(high=(13.7, 21.0, 9.0, 55.5), low=(-3.1,))),

@@ -6,7 +6,6 @@ one float32 word, or through 8-bit units, exactly.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -15,7 +14,8 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from pimsim.chip.codes import CodeCounts, count_codes, no_codes
-from pimsim.chip.inputs import Stream, digits
+from pimsim.chip.inputs import digits
+from pimsim.chip.operands import Columns, Reads, Rules
 from pimsim.circuits import AbstractAdc
 from pimsim.circuits.adc import AdcErrors
 from pimsim.numerics import contract, contract_in_halves, counter_normal
@@ -24,80 +24,14 @@ TILE_BYTES, UNIT_TILE_BYTES = 2**20, 2**23
 """Bytes of currents between two conversions; sums that 8-bit units make quickly are worth fewer, longer steps."""
 UNIT_ROWS = 16
 """Rows that 8-bit matrix units take at a time, at least: zeros fill up the last."""
+SAMPLE = 64
+"""Vectors that show which reads may repeat others."""
 
 
 Drive = Callable[[Array, Array], Array]
 """What digits count as, given the noise of their drivers."""
 State = tuple[Array, CodeCounts | None]
 """Products so far, and codes so far."""
-
-
-class Columns(eqx.Module):
-    """A programmed matrix as columns of conversions, in steps of one level, and what each conversion counts.
-
-    A block is a cut of rows: one row of arrays. A plane has one conversion for each column of weights.
-    """
-
-    cells: Float[Array, "block row plane col"]
-    variance: Float[Array, "block row plane col"] | None
-    """Of the read noise that a unit of input squared brings."""
-    units: Float[Array, "block row array"] | None
-    """The columns that measure Σx."""
-    unit_variance: Float[Array, "block row array"] | None
-    gain: Float[Array, "block plane col"]
-    input_gain: Float[Array, "block col"]
-    errors: AdcErrors | None
-    """Of the converter behind each column: [block plane col]."""
-    array_of_col: Int[Array, "block col"]
-    """Which array, and so which of the units, a column of weights lies in."""
-
-    def with_rows(self, count: int) -> "Columns":
-        """The same with more rows, of cells that do not conduct."""
-
-        def padded(values: Array | None) -> Array | None:
-            return None if values is None else jnp.pad(values, ((0, 0), (0, count)) + ((0, 0),) * (values.ndim - 2))
-
-        per_row = ("cells", "variance", "units", "unit_variance")
-        return replace(self, **{name: padded(getattr(self, name)) for name in per_row})
-
-
-class Reads(eqx.Module):
-    """The reads of one vector, and the scale of their conversions."""
-
-    shift: Int[Array, " read"]
-    mask: Int[Array, " read"]
-    weight: Float[Array, " read"]
-    low: Float[Array, "read plane"]
-    """The current of code 0."""
-    step: Float[Array, "read plane"]
-    """Current between two codes."""
-    per_step: Float[Array, "read plane"]
-    """Its reciprocal."""
-    codes: Float[Array, "read plane"]
-
-
-class Rules(eqx.Module):
-    """What is known before any number is: how the engine may go about it."""
-
-    code_type: str = "int32"
-    """The narrowest type that holds what is streamed; an unsigned one where no digit has a sign."""
-    lanes: int = 1
-    """Column sums that share a float32 word; 0 sends them through 8-bit integer units."""
-    lane_step: int = 1
-    """The factor between two sums in a word."""
-    unit_scale: bool = False
-    """Whether codes are the sums themselves: a step of one from zero."""
-    uniform: bool = False
-    """Whether all conversions share one step, so that codes may be added as integers."""
-    narrow: bool = False
-    """Whether the sum of one read's codes, times what they count, stays below 2^24."""
-    multiplies: bool = True
-    """Whether the reciprocal of a step gives the codes that the step gives."""
-    halves: bool = False
-    """Whether sums of noise may go through 16-bit units: squares of inputs are integers up to 256."""
-    exact_dac: bool = True
-    summed: tuple[Stream, ...] = ()
-    """The reads whose currents are added before one conversion, each with noise of its own."""
 
 
 def bit_true(
@@ -135,23 +69,27 @@ def bit_true(
     columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
     digital = jnp.float32 if rules.uniform and rules.narrow else jnp.float64
 
+    noisy = columns.noisy or adc.thermal_noise_drawn or not rules.exact_dac
+    repeated = None if noisy or not rules.uniform or counted is not None else reads.repeated(code[:SAMPLE])
+
     def of_chunk(
         counts: CodeCounts | None, work: tuple[Array, Array, Array | None]
     ) -> tuple[CodeCounts | None, Float[Array, "vector col"]]:
         vectors, names, real = work
+        own, different = (reads, len(reads.shift)) if repeated is None else reads.merged(vectors, repeated)
 
         def of_block(state: State, block: tuple[Columns, Array, Array]) -> tuple[State, None]:
             column, vector, number = block
 
-            def of_read(state: State, read: tuple[Reads, Array]) -> tuple[State, None]:
+            def of_read(order: Array, state: State) -> State:
                 total, counts = state
-                scale, order = read
+                scale = jax.tree.map(lambda each: each[order], own)
                 place = _Place(names, number * len(reads.shift) + order, seed, real)
                 driven = digits(vector, scale.shift, scale.mask)
                 sums, counts = _read(column, driven, scale, rules, adc, drive, place, digital, counts)
-                return (total + scale.weight * sums.astype(jnp.float64), counts), None
+                return total + scale.weight * sums.astype(jnp.float64), counts
 
-            return lax.scan(of_read, state, (reads, jnp.arange(len(reads.shift))))[0], None
+            return lax.fori_loop(0, different, of_read, state), None
 
         by_block = jnp.pad(vectors.reshape(-1, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
         start = jnp.zeros((len(vectors), cols), jnp.float64), counts
