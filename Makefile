@@ -9,7 +9,7 @@ demo: .venv/.run           ## install, then run the main job
 	$(BIN)/pimsim run isaac-lenet5
 
 test: .venv/.dev           ## install the tools, then run the tests
-	$(BIN)/python -m pytest --numprocesses=auto
+	$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile
 
 check: .venv/.dev          ## lint, types, layering
 	$(BIN)/ruff check .

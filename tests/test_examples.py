@@ -30,7 +30,7 @@ def test_programming_noise(tmp_path):
     """No error costs no accuracy; an error of a fifth of the range leaves little of it; the figure is drawn."""
     figure = tmp_path / "noise.png"
     clean, ruined = rows(
-        "programming_noise.py", "--samples", "40", "--trials", "2", "--percent", "0", "20", "--figure", str(figure)
+        "programming_noise.py", "--samples", "20", "--trials", "2", "--percent", "0", "20", "--figure", str(figure)
     )
     assert clean[1] >= 95
     assert ruined[1] <= 50

@@ -113,7 +113,9 @@ def test_nothing_folds_that_is_random_or_rounds(changes):
 
 def test_a_read_that_repeats_another_is_played_once_with_the_same_result(key):
     """17 · v has each of its digits twice. A vector that differs makes all reads of its chunk be played."""
-    core = make_core(adc=make_adc(6), device=Reram(2e-6, 200e-6, programming_noise=3e-6), full_scale=Fixed(high=(63.0,)))
+    core = make_core(
+        adc=make_adc(6), device=Reram(2e-6, 200e-6, programming_noise=3e-6), full_scale=Fixed(high=(63.0,))
+    )
     rng = np.random.default_rng(0)
     weights, x = rng.integers(-127, 128, (40, 9)), 17 * rng.integers(0, 16, (100, 40))
     other = np.concatenate([x, rng.integers(0, 256, (1, 40))])

@@ -116,21 +116,18 @@ def test_where_a_grouped_matrix_has_no_array_there_is_no_error(branched, small, 
     assert (y[..., :4] != (x @ branched.layers["conv2"].matrix)[..., :4]).any()
 
 
-def test_batch_changes_no_bit(branched, small, key):
-    """With noise and copies: logits are the same bits, however many images go together; and so are the classes."""
+def test_batch_changes_no_class(branched, small, key):
+    """With noise of programming and of every read, and with copies: classes are the same, however many images go
+    together, because reads are named by their images; another chip gives others."""
     chip = with_noise(small, 30e-6)
-    placement = place(branched.network.ops(), chip, COPIES)
-    images = signed_images(24)
-    together = logits(branched, chip.core, placement, images, key)
-    assert (together != np.asarray(reference(branched, images))).mean() > 0.9
-    parts = [logits(branched, chip.core, placement, images[i : i + 8], key) for i in range(0, 24, 8)]
-    np.testing.assert_array_equal(np.concatenate(parts), together)
-    labels = np.zeros(24, int)
-    classes = [
-        classify(branched, chip, images, labels, key, trials=2, replicate=COPIES, batch=batch).crossbar_class
-        for batch in (24, 8)
-    ]
-    np.testing.assert_array_equal(classes[0], classes[1])
+    chip = replace(chip, core=replace(chip.core, device=replace(chip.core.device, read_noise=60e-6)))
+    images, labels = signed_images(24), np.zeros(24, int)
+    together, parts, other = (
+        classify(branched, chip, images, labels, own, replicate=COPIES, batch=batch).crossbar_class
+        for own, batch in ((key, 24), (key, 12), (jax.random.key(1), 24))
+    )
+    np.testing.assert_array_equal(together, parts)
+    assert (together[:, 12:] != other[:, 12:]).any()
 
 
 def test_vectors_take_the_copies_in_turn(branched, small, key):
@@ -200,13 +197,13 @@ def test_progress_counts_every_image_of_every_trial(branched, small, key):
 @pytest.mark.parametrize(("engine", "ran"), [("bit_true", "bit_true"), ("auto", "folded"), ("folded", "folded")])
 def test_lenet_on_exact_cells_gives_the_quantized_classes(lenet, digits, isaac, key, engine, ran):
     """The trained network on ISAAC: every class is that of the integer reference, and accuracy with it."""
-    images, labels = digits.test_images[:200], digits.test_labels[:200]
-    run = classify(lenet, isaac, images, labels, key, batch=100, engine=engine)
+    images, labels = digits.test_images[:80], digits.test_labels[:80]
+    run = classify(lenet, isaac, images, labels, key, batch=40, engine=engine)
     assert run.engine == ran
     np.testing.assert_array_equal(run.crossbar_class[0], run.quantized_class)
     assert run.crossbar_mean == run.quantized_accuracy
     assert run.quantized_accuracy >= 0.97
-    assert abs(run.quantized_accuracy - run.float_accuracy) <= 0.01
+    assert abs(run.quantized_accuracy - run.float_accuracy) <= 0.0125
 
 
 def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
@@ -214,10 +211,10 @@ def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
 
     The spread of a difference is 4 standard errors of the two means over trials, and at least one image.
     """
-    images, labels, trials = digits.test_images[:100], digits.test_labels[:100], 4
+    images, labels, trials = digits.test_images[:50], digits.test_labels[:50], 4
     runs = [
         classify(
-            lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=100, engine="bit_true"
+            lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=50, engine="bit_true"
         )
         for share in (0.0, 0.02, 0.05, 0.1, 0.2)
     ]
@@ -230,12 +227,12 @@ def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
 
 def test_stuck_cells_cost_accuracy_and_none_cost_nothing(digits, key):
     """Faults end to end: at rates of 0 the chip is exact; at the card's 9 % and 1.75 % it loses a tenth and more."""
-    images, labels = digits.test_images[:200], digits.test_labels[:200]
+    images, labels = digits.test_images[:80], digits.test_labels[:80]
     mlp = quantize(load_network("mlp"), digits.train_images[:100], weight_bits=16, input_bits=16)
     chip = load_chip("isaac-ce", {"core.device": "reram-stuck"})
     unstuck = replace(chip, core=replace(chip.core, device=replace(chip.core.device, hrs_rate=0.0, lrs_rate=0.0)))
     healthy, stuck = (
-        classify(mlp, each, images, labels, key, trials=2, batch=200, engine="bit_true") for each in (unstuck, chip)
+        classify(mlp, each, images, labels, key, trials=2, batch=80, engine="bit_true") for each in (unstuck, chip)
     )
     assert (healthy.crossbar_class == healthy.quantized_class).all()
     assert stuck.crossbar_mean < healthy.crossbar_mean - 0.1
