@@ -70,7 +70,7 @@ def with_noise(chip, sigma):
 
 def products(quantized, core, placement, key, engine="bit_true"):
     """What plays the layers' products on one programmed chip; images are called 0, 1, …"""
-    plans = plan_layers(quantized, placement, core, engine, None)
+    plans = plan_layers(quantized, placement, dict.fromkeys(quantized.layers, core), engine, None)
 
     def play(name, x):
         return product(core, plans[name], quantized.layers[name], x, jnp.arange(len(x)), key=key)
