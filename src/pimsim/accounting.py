@@ -143,7 +143,7 @@ def _charged(
     acting = [index for index, line in enumerate(bill) if line.event]
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
     of_kinds = list(zip(bills, on, strict=True))
-    static = time * sum(standing_power(own, share, chips)[:, 0] for own, share in of_kinds)
+    static = time * np.sum([standing_power(own, share, chips)[:, 0] for own, share in of_kinds], axis=0)
     area = np.array([line.number * line.cost.area for line in bill]) * chips
     total = float(dynamic.sum() + static.sum())
     area_on = sum(_in_tiles(own) * share for own, share in of_kinds)
@@ -195,7 +195,8 @@ def reprice(report: CostReport, many: Chip) -> Repriced:
     Raises SpecError for a chip whose components are not those of the report.
     """
     if many.kinds:
-        raise SpecError(many.name, "has tiles of several kinds, which events do not tell apart", "Account for each chip.")
+        fact = "has tiles of several kinds, which the events of a report do not tell apart"
+        raise SpecError(many.name, fact, "Account for each chip.")
     bill = many.bill()
     if [line.component for line in bill] != report.component.tolist():
         raise SpecError(

@@ -66,7 +66,9 @@ class Calibration(AbstractSpec):
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
 
 
-ARRAYS_ONLY = {"tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "kinds": {}, "search": None}
+ARRAYS_ONLY = {
+    "tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "kinds": {}, "search": None,
+}  # fmt: skip
 """What is planned of arrays, and when it is not."""
 
 

@@ -112,7 +112,8 @@ def _network(experiment: Experiment, load: Callable[[str], Network]) -> tuple[Ne
         return apply_windows(network, plan.windows, chip.core), plan.kinds
     best, bare = {kind: fewest_reads(network, core) for kind, core in chip.cores.items()}, network.with_weights({})
     kinds = plan.choose({kind: experiment.ops(overlapped(bare, copies)) for kind, copies in best.items()}, chip)
-    return overlapped(network, {layer: best[kind][layer] for layer, kind in kinds.items() if layer in best[kind]}), kinds
+    chosen = {layer: best[kind][layer] for layer, kind in kinds.items() if layer in best[kind]}
+    return overlapped(network, chosen), kinds
 
 
 def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Result:

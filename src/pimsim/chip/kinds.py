@@ -92,12 +92,12 @@ def grown(unit: AbstractUnit, by: float) -> AbstractUnit:
         return unit
     if isinstance(unit, BareArray):  # known by its class: its cells are charged for what they conduct
         return replace(unit, area=by * unit.area, leakage=by * unit.leakage)
-    return Enlarged(unit, by, event=unit.event, name=unit.name)
+    return Enlarged(unit=unit, by=by, event=unit.event, name=unit.name)
 
 
 def _in_all(unit: AbstractUnit, by: float) -> AbstractUnit:
     """All instances of a unit as one that has grown."""
-    return grown(unit, by * unit.number if by != 1 else 1)
+    return grown(unit, by * unit.number if by != 1 else 1.0)
 
 
 def stretched(field: str, line: AbstractUnit | None, by: float) -> AbstractUnit | None:

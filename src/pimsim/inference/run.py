@@ -109,8 +109,8 @@ def infer(
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
     `calibration` images set the full scale of converters that are calibrated; `activity` says which vectors the energy
-    of reading is taken from; `cores` are those of each kind of tile, where there are several. Cells that hit their targets, read without noise by exact converters, make every trial the
-    same: one is computed and stands for all.
+    of reading is taken from; `cores` are those of each kind of tile, where there are several. Cells that hit their
+    targets, read without noise by exact converters, make every trial the same: one is computed and stands for all.
     """
     batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
     own = {name: (cores or {}).get(placement.kind_of(name), core) for name in quantized.layers}

@@ -107,9 +107,8 @@ def _arrays_and_energy(op: MatrixOp, part: Part) -> tuple[int, float]:
     blocks = block_table(op, core.cuts(op.rows, op.cols, op.taps))
     each = core.events(blocks[:, 1], blocks[:, 3], signed=False)
     happened = {event: float(np.sum(np.broadcast_to(count, len(blocks)))) for event, count in each.items()}
-    happened["addition"] = part.tile.matrix_events(op.rows, op.cols, int(blocks[:, 3].sum()), core.input_bits)["addition"]
-    lines = part.tile.bill(part.core)
-    energy = sum(happened.get(line.event, 0.0) * line.cost.energy for line in lines)
+    happened["addition"] = float(blocks[:, 3].sum() - op.cols)
+    energy = sum(happened.get(line.event, 0.0) * line.cost.energy for line in part.tile.bill(part.core))
     return op.matrices * len(blocks), op.vectors * energy
 
 
@@ -157,8 +156,8 @@ def _solve(options: Options, time: int, chips: int, frugal: bool = False) -> lis
     answer = milp(
         cost.ravel(),
         integrality=np.ones(needed.size),
-        bounds=Bounds(0, allowed.ravel().astype(float)),
-        constraints=[LinearConstraint(one_each, 1, 1), LinearConstraint(held, -np.inf, room)],
+        bounds=Bounds(0, allowed.ravel().astype(float)),  # pyright: ignore[reportArgumentType]
+        constraints=[LinearConstraint(one_each, 1, 1), LinearConstraint(held, 0, room)],  # pyright: ignore[reportArgumentType]
         options={"mip_rel_gap": 0.0},
     )
     if answer.x is None:

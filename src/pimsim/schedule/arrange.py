@@ -17,11 +17,11 @@ SWEEPS = 50
 
 
 def arrange(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: int, search: Search) -> Placement:
-    """The placement with tiles moved within their chips, to where tiles of their kind stand: no more flits on its busiest link × flits on all of them.
+    """The placement with tiles moved within their chips: no more flits on its busiest link × flits on all of them.
 
     Descends from the network's order by the best swap of each tile, for flits on all links, a quadratic assignment
     (Koopmans and Beckmann, Econometrica 25, 53, 1957); then tries random swaps and keeps those that lower the product.
-    One seed gives one result.
+    A tile changes places with one of its kind. One seed gives one result.
     """
     flow = flows(ops, placement, traffic(ops, placement, chip, image_values))
     rng, shape = np.random.default_rng(search.seed), (placement.chips, chip.mesh_rows, chip.mesh_cols)
