@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pimsim import load_chip, read_result, simulate, write_result
+from pimsim import load_chip, load_component, read_result, simulate, write_result
 from pimsim.accounting import Charging, account
 from pimsim.chip import STANDARD, Kind, kind_of, vary
 from pimsim.chip.chip import area_by_component, power_by_component
+from pimsim.circuits import BareArray
 from pimsim.errors import CapacityError, PimsimError, SpecError
 from pimsim.experiment import network_on_chip
 from pimsim.mapping import Budget, Search, fewest_reads, place
@@ -72,6 +73,25 @@ def test_a_kind_has_the_components_that_its_size_asks_for(isaac):
     whole = [sum(power_by_component(list(lines.values())).values()) for lines in (before, after)]
     assert chip.power() == pytest.approx(128 * whole[0] + 40 * whole[1] + isaac.link.power)
     assert chip.arrays == 128 * 96 + 40 * 48
+
+
+def test_lines_are_as_long_as_the_array_that_they_cross(small):
+    """A word line passes every column, a bit line every row; one that does not say what a cell adds is refused."""
+    lines = {line: load_component(f"{line.replace('_', '-')}-28nm") for line in ("word_line", "bit_line")}
+    chip, tall = replace(small, core=replace(small.core, **lines)), {"tiles": 1, "rows": 48, "columns": 32}
+    core = with_kinds(chip, tall=tall).cores["tall"]
+    assert core.word_line.segments == 2 * lines["word_line"].segments
+    assert core.bit_line.segments == 3 * lines["bit_line"].segments
+    vague = replace(small, core=replace(small.core, word_line=small.core.sample_hold))
+    with pytest.raises(SpecError, match=r"kinds.tall: core.word_line does not say .* 2 times as long"):
+        with_kinds(vague, tall=tall)
+
+
+def test_cells_that_are_charged_for_what_they_conduct_still_are(small):
+    bare = replace(small, core=replace(small.core, array=BareArray(area=1e-12, leakage=1e-9)))
+    core = with_kinds(bare, large={"tiles": 1, "rows": 32, "columns": 32}).cores["large"]
+    assert core.array == BareArray(area=4e-12, leakage=4e-9)
+    assert core.events(32, 8, signed=False)["full_read"] == 4 * bare.core.events(16, 4, signed=False)["full_read"]
 
 
 OPS = [matrix_op("a", 70, 9, 12), matrix_op("b", 16, 4, 6, "a"), matrix_op("c", 33, 6, 3, "b")]

@@ -19,6 +19,9 @@ from pimsim.mapping.budget import MOST_CHIPS, Budget, Overflow, stated_chips
 from pimsim.mapping.replication import Replicate
 from pimsim.network.ops import MatrixOp, Op
 
+SCALE = 1e4
+"""Of the largest energy in the integer program, whose solver leaves a gap of 1e-6."""
+
 
 class Options(NamedTuple):
     """What each layer would be in tiles of each kind."""
@@ -152,7 +155,7 @@ def _solve(options: Options, time: int, chips: int, frugal: bool = False) -> lis
     layers, kinds = needed.shape
     one_each = np.kron(np.eye(layers), np.ones(kinds))
     held = np.tile(np.eye(kinds), layers) * needed.ravel()
-    cost = options.energy / options.energy.max() if frugal else np.zeros(needed.shape)
+    cost = options.energy * (SCALE / (options.energy.max() or 1.0) if frugal else 0.0)
     answer = milp(
         cost.ravel(),
         integrality=np.ones(needed.size),
