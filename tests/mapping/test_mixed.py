@@ -16,7 +16,9 @@ from pimsim.experiment import network_on_chip
 from pimsim.mapping import Budget, Search, fewest_reads, place
 from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology
+from pimsim.results import result_summary
 from pimsim.schedule import arrange, schedule, traffic
+from pimsim.tables.outcome import kind_rows
 
 ARRAYS = ("adc", "dac", "sample_hold", "array", "shift_add", "input_register", "output_register", "adder")
 """The components that the choice of a kind is about."""
@@ -91,7 +93,7 @@ def test_cells_that_are_charged_for_what_they_conduct_still_are(small):
     bare = replace(small, core=replace(small.core, array=BareArray(area=1e-12, leakage=1e-9)))
     core = with_kinds(bare, large={"tiles": 1, "rows": 32, "columns": 32}).cores["large"]
     assert core.array == BareArray(area=4e-12, leakage=4e-9)
-    assert core.events(32, 8, signed=False)["full_read"] == 4 * bare.core.events(16, 4, signed=False)["full_read"]
+    assert [line.event for line in core.bill() if line.component == "array"] == ["full_read"]
 
 
 OPS = [matrix_op("a", 70, 9, 12), matrix_op("b", 16, 4, 6, "a"), matrix_op("c", 33, 6, 3, "b")]
@@ -201,6 +203,14 @@ def test_energy_is_conserved_between_layers_components_and_the_total(result):
     assert sum(report.energy_by_component().values()) == pytest.approx(report.total_energy, rel=1e-12)
     assert sum(report.area_by_component().values()) == pytest.approx(load_chip("isaac-mixed").area(), rel=1e-12)
     assert len(set(result.placement.kind.tolist())) == 2
+
+
+def test_people_are_told_the_kind_of_each_layer(result):
+    """Each is named once; where there is but one kind, none is."""
+    kinds = result_summary(result)["kinds"]
+    told = {head.split()[0]: names.split(", ") for head, names, _ in kind_rows(kinds)}
+    assert {layer: kind for kind, names in told.items() for layer in names} == kinds
+    assert kind_rows(dict.fromkeys(kinds, STANDARD)) == []
 
 
 def test_kinds_are_in_the_result_file(result, tmp_path):

@@ -45,8 +45,8 @@ def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> Render
 
 def _kind_row(name: str, kind: Mapping[str, Any]) -> tuple[str, str, str]:
     each = f"{format_quantity(kind['tile_power_W'], 'W')}, {format_quantity(kind['tile_area_m2'], 'm2')} each"
-    arrays = f"{kind['arrays_per_tile']} arrays of {kind['rows']} × {kind['columns']}"
-    return f"{name} tiles", f"{kind['tiles']} of {arrays}", each
+    arrays = f"each {kind['arrays_per_tile']} arrays of {kind['rows']} × {kind['columns']}"
+    return f"{name} tiles", f"{kind['tiles']}, {arrays}", each
 
 
 def level_table(levels: Mapping[str, list[float]]) -> RenderableType:
