@@ -99,12 +99,13 @@ def monte_carlo_ratio(repeats):
     network, images = pimsim.load_network("lenet5"), data.test_images[:IMAGES]
     quantized = pimsim.quantize(network, data.train_images[:500], weight_bits=16, input_bits=16)
     placement = place(network.ops(), experiment.chip, "none")
-    plans = plan_layers(quantized, placement, core, "auto", None, "moments")
+    cores = dict.fromkeys(quantized.layers, core)
+    plans = plan_layers(quantized, placement, cores, "auto", None, "moments")
     key, traced = jax.random.key(0), leaves_to_arrays(core)
     wanted = outputs(network.forward, images)
 
     def ours():
-        run_trials(quantized, core, plans, images, wanted, key, TRIALS, 250, "moments", lambda done, of: None)
+        run_trials(quantized, cores, plans, images, wanted, key, TRIALS, 250, "moments", lambda done, of: None)
 
     def naive():
         arrays = {

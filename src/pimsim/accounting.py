@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pimsim.chip import Chip, Line, Machine
+from pimsim.chip import STANDARD, Chip, Line, Machine, kind_of
+from pimsim.chip.kinds import merged
 from pimsim.errors import SpecError
 from pimsim.events import events_by_layer, observed
 from pimsim.inference import Activity
@@ -91,9 +92,15 @@ def account(
     events = events_by_layer(ops, placement, chip, edges, signed)
     if activity is not None:
         events = [observed(op.layer, counts, activity) for op, counts in zip(ops, events, strict=True)]
-    tiles = placement.tiles_on() if charging.power_gating else placement.chips * chip.tiles
-    on = tiles / chip.tiles
-    return _charged(chip.name, ops, chip.bill(), events, timeline, charging, placement.chips, tiles, on)
+    tiles, kinds = np.array([part.tiles for part in chip.parts]), [part.kind for part in chip.parts]
+    at_work = np.bincount(kind_of(chip, placement.tiles_at_work()), minlength=len(tiles))
+    on = at_work if charging.power_gating else placement.chips * tiles
+    of_layer = dict(zip(placement.matrix.tolist(), placement.kind.tolist(), strict=True))
+    price = [kinds.index(of_layer.get(op.layer, STANDARD)) for op in ops]
+    shares = (on / tiles).tolist()
+    return _charged(
+        chip.name, ops, chip.bills(), events, timeline, charging, placement.chips, int(on.sum()), shares, price
+    )
 
 
 def account_streamed(
@@ -106,33 +113,40 @@ def account_streamed(
     events = [{event: count * number for event, count in one.items()} for number in passes]
     bill = [line._replace(cost=replace(line.cost, energy=line.number * line.cost.energy)) for line in machine.bill()]
     chips = distribution.chips
-    return _charged(machine.name, ops, bill, events, timeline, charging, chips, tiles=chips, on=float(chips))
+    return _charged(machine.name, ops, [bill], events, timeline, charging, chips, tiles=chips, on=[float(chips)])
 
 
 def _charged(
     name: str,
     ops: Sequence[Op],
-    bill: Sequence[Line],
+    bills: Sequence[Sequence[Line]],
     events: Sequence[Mapping[str, float]],
     timeline: Timeline,
     charging: Charging,
     chips: int,
     tiles: int,
-    on: float,
+    on: Sequence[float],
+    price: Sequence[int] | None = None,
 ) -> CostReport:
-    """Events of each layer times what they cost, and what `on` chips' worth of tiles leak and all chips always draw."""
+    """Events of each layer times what they cost, and what `on` chips' worth of tiles leak and all chips always draw.
+
+    There is a bill for each kind of tile, and `price` says which is that of each layer; the first if not given.
+    """
+    bill = merged(bills)
     known = {line.event for line in bill} - {""}
     if unpaid := set().union(*events) - known:
         fact = f"no component is charged for {', '.join(sorted(unpaid))}"
         raise SpecError(name, fact, f"Its bill has: {', '.join(sorted(known))}.")
     count = np.array([[counts.get(line.event, 0.0) for line in bill] for counts in events])
-    dynamic = count * np.array([line.cost.energy for line in bill])
+    energies = np.array([[line.cost.energy for line in own] for own in bills])
+    dynamic = count * energies[[0] * len(ops) if price is None else price]
     acting = [index for index, line in enumerate(bill) if line.event]
     time = timeline.interval if charging.constant_power == "interval" else timeline.latency
-    static = time * standing_power(bill, on, chips)[:, 0]
+    of_kinds = list(zip(bills, on, strict=True))
+    static = time * np.sum([standing_power(own, share, chips)[:, 0] for own, share in of_kinds], axis=0)
     area = np.array([line.number * line.cost.area for line in bill]) * chips
     total = float(dynamic.sum() + static.sum())
-    in_tiles = sum(line.number * line.cost.area for line in bill if line.component != "link")
+    area_on = sum(_in_tiles(own) * share for own, share in of_kinds)
     return CostReport(
         layer=np.array([op.layer for op in ops]),
         component=np.array([line.component for line in bill]),
@@ -144,13 +158,17 @@ def _charged(
         total_energy=total,
         power=total / time,
         area=float(area.sum()),
-        area_on=float(in_tiles * on),
+        area_on=float(area_on),
         time=time,
         chips=chips,
         tiles_on=tiles,
         power_gating=charging.power_gating,
         constant_power=charging.constant_power,
     )
+
+
+def _in_tiles(bill: Sequence[Line]) -> Area:
+    return sum(line.number * line.cost.area for line in bill if line.component != "link")
 
 
 @dataclass(frozen=True)
@@ -176,6 +194,9 @@ def reprice(report: CostReport, many: Chip) -> Repriced:
 
     Raises SpecError for a chip whose components are not those of the report.
     """
+    if many.kinds:
+        fact = "has tiles of several kinds, which the events of a report do not tell apart"
+        raise SpecError(many.name, fact, "Account for each chip.")
     bill = many.bill()
     if [line.component for line in bill] != report.component.tolist():
         raise SpecError(

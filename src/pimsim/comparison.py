@@ -93,13 +93,13 @@ def figures_of(name: str, network: str | None, bits: int | None, chips: int | No
 def chip_figures(chip: AbstractChip) -> dict[str, Any]:
     """Of a chip on which nothing ran."""
     summary = chip_summary(chip)
-    return {"network": None} | peak_figures(summary) | {figure.key: None for figure in RUN}
+    return {"network": None, "kinds": {}} | peak_figures(summary) | {figure.key: None for figure in RUN}
 
 
 def run_figures(summary: Mapping[str, Any]) -> dict[str, Any]:
     """Of a run, from its JSON object."""
     macs = sum(op.macs for op in load_topology(summary["network"]).ops() if isinstance(op, MatrixOp))
-    figures = {key: summary[key] for key in ("network", *(f.key for f in RUN if f.key in summary))}
+    figures = {key: summary[key] for key in ("network", "kinds", *(f.key for f in RUN if f.key in summary))}
     throughput, energy, area = (summary[key] for key in ("throughput_per_s", "energy_J", "area_m2"))
     return figures | peak_figures(summary) | {
         "energy_delay_Js": energy * summary["latency_s"],

@@ -76,12 +76,14 @@ def _array_events(
     ops: Sequence[MatrixOp], placement: Placement, chip: Chip, signed: Mapping[str, bool]
 ) -> dict[str, dict[str, float]]:
     """What one vector makes the arrays of each layer do: blocks of each shape × the events of one, as one product."""
-    found, kinds = {}, {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops}
-    for bits, sign in set(kinds.values()):
-        blocks = {layer: _charged_blocks(layer, placement, chip) for layer, own in kinds.items() if own == (bits, sign)}
+    found, cores, kinds = {}, chip.cores, dict(zip(placement.matrix.tolist(), placement.kind.tolist(), strict=True))
+    alike = {op.layer: (kinds[op.layer], placement.precision(op.layer), signed[op.layer]) for op in ops}
+    for each in set(alike.values()):
+        kind, bits, sign = each
+        blocks = {layer: _charged_blocks(layer, placement, chip) for layer, own in alike.items() if own == each}
         shapes = sorted(set().union(*blocks.values()))
         rows, cols = np.array(shapes).T
-        events = chip.core.at(bits).events(rows, cols, signed=sign)
+        events = cores[kind].at(bits).events(rows, cols, signed=sign)
         number = np.array([[own.get(shape, 0) for shape in shapes] for own in blocks.values()], float)
         counts = number @ np.array(np.broadcast_arrays(*events.values())).T
         found |= {

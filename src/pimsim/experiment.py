@@ -28,6 +28,7 @@ from pimsim.mapping import (
     Search,
     Tiles,
     Windows,
+    choose_kinds,
     distribute,
     place,
 )
@@ -65,7 +66,9 @@ class Calibration(AbstractSpec):
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
 
 
-ARRAYS_ONLY = {"tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "search": None}
+ARRAYS_ONLY = {
+    "tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "kinds": {}, "search": None,
+}  # fmt: skip
 """What is planned of arrays, and when it is not."""
 
 
@@ -80,6 +83,8 @@ class MappingPlan(AbstractSpec):
     windows: Windows = "single"
     packing: Packing = "single"
     fill: Fill = "order"
+    kinds: dict[str, str] = eqx.field(default_factory=dict)
+    """The kind of tile of layers, by name, where tiles differ; the others have what serves them best."""
     search: Search | None = None
     """Whether to look for better places of the tiles on the mesh than the network's order."""
 
@@ -94,8 +99,12 @@ class MappingPlan(AbstractSpec):
             fact = "layers with tiles of their own share no array and level no tile"
             raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
 
-    def place(self, ops: Sequence[Op], chip: Chip) -> Placement:
-        """The matrices of a network in the arrays of a chip, as planned.
+    def choose(self, ops: Mapping[str, Sequence[Op]], chip: Chip) -> dict[str, str]:
+        """The kind of tile of each layer, given what the network asks of tiles of each kind."""
+        return choose_kinds(ops, chip, self.kinds, self.replicate, self.budget, self.overflow)
+
+    def place(self, ops: Sequence[Op], chip: Chip, kinds: Mapping[str, str] | None = None) -> Placement:
+        """The matrices of a network in the arrays of a chip, as planned, or with `kinds` that are decided.
 
         Raises SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires.
         """
@@ -109,7 +118,9 @@ class MappingPlan(AbstractSpec):
                     f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together."
                 )
         placing = {"budget": self.budget, "overflow": self.overflow, "tiles": self.tiles}
-        return place(ops, chip, self.replicate, packing=self.packing, fill=self.fill, **placing)
+        return place(
+            ops, chip, self.replicate, packing=self.packing, fill=self.fill, kinds=kinds or self.kinds, **placing
+        )
 
     def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
         """The same in the memories of machines. Raises SpecError for what is planned of arrays."""

@@ -39,7 +39,7 @@ ANY: dict[str, tuple[str, Measure]] = {
 }
 ARRAYS: dict[str, tuple[str, Measure]] = {
     "arrays": ("1", lambda chip: float(chip.arrays)),
-    "weights": ("1", lambda chip: float(chip.arrays * chip.core.rows * chip.core.weights_per_array)),
+    "weights": ("1", lambda chip: float(sum(p.arrays * p.core.rows * p.core.weights_per_array for p in chip.parts))),
     "conversions_per_mac": ("1", lambda chip: chip.core.conversions_per_mac()),
     "conversion_energy": ("J", lambda chip: chip.core.adc.cost().energy),
     "conversion_bits": ("1", lambda chip: float(bits_table(chip.core, True).mean())),

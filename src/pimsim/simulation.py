@@ -11,11 +11,12 @@ from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference, Progress, infer, unseen_arrays
-from pimsim.mapping import Placement, apply_windows
+from pimsim.mapping import Placement, apply_windows, fewest_reads
 from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import Network
 from pimsim.network.ops import Op
+from pimsim.network.overlap import overlapped
 from pimsim.network.quantize import QuantizedNetwork, quantize
 from pimsim.network.sqnr import report
 from pimsim.network.zoo import load_network, load_topology
@@ -36,7 +37,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         return _streamed(experiment, chip, clock)
     quantized = data = inference = losses = None
     if experiment.has_data:
-        network = _network(experiment, load_network)
+        network, kinds = _network(experiment, load_network)
         ops, data = experiment.ops(network), experiment.load_data(network)
         clock.lap("load")
         quantized = _quantize(experiment, chip, network, data)
@@ -44,13 +45,13 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
     else:
-        network = _network(experiment, load_topology)
+        network, kinds = _network(experiment, load_topology)
         ops = experiment.ops(network)
         signed = network.signed_inputs()
         clock.lap("load")
 
     pixels = prod(network.input_shape)
-    placement = _place(experiment, ops, chip, pixels)
+    placement = _place(experiment, ops, chip, pixels, kinds)
     clock.lap("place")
     if quantized and data:
         inference = _infer(experiment, chip, quantized, placement, data, progress)
@@ -88,7 +89,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
 
 def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
-    network, chip = _network(experiment, load_topology), experiment.chip
+    (network, kinds), chip = _network(experiment, load_topology), experiment.chip
     ops, signed = experiment.ops(network), network.signed_inputs()
     if isinstance(chip, Machine):
         distribution = experiment.mapping.distribute(ops, chip)
@@ -96,16 +97,23 @@ def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
         return timeline, account_streamed(ops, distribution, chip, timeline, experiment.charging)
     assert isinstance(chip, Chip)
     pixels = prod(network.input_shape)
-    placement = _place(experiment, ops, chip, pixels)
+    placement = _place(experiment, ops, chip, pixels, kinds)
     edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
 
 
-def _network(experiment: Experiment, load: Callable[[str], Network]) -> Network:
-    """The network, with its convolutions as they are mapped to arrays."""
-    network, chip = load(experiment.network), experiment.chip
-    return apply_windows(network, experiment.mapping.windows, chip.core) if isinstance(chip, Chip) else network
+def _network(experiment: Experiment, load: Callable[[str], Network]) -> tuple[Network, dict[str, str]]:
+    """The network, with its convolutions as they are mapped to arrays, and the kinds of tiles that this has decided."""
+    network, chip, plan = load(experiment.network), experiment.chip, experiment.mapping
+    if not isinstance(chip, Chip):
+        return network, {}
+    if not chip.kinds or plan.windows != "auto":
+        return apply_windows(network, plan.windows, chip.core), plan.kinds
+    best, bare = {kind: fewest_reads(network, core) for kind, core in chip.cores.items()}, network.with_weights({})
+    kinds = plan.choose({kind: experiment.ops(overlapped(bare, copies)) for kind, copies in best.items()}, chip)
+    chosen = {layer: best[kind][layer] for layer, kind in kinds.items() if layer in best[kind]}
+    return overlapped(network, chosen), kinds
 
 
 def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Result:
@@ -136,9 +144,9 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
     )
 
 
-def _place(experiment: Experiment, ops: Sequence[Op], chip: Chip, pixels: int) -> Placement:
+def _place(experiment: Experiment, ops: Sequence[Op], chip: Chip, pixels: int, kinds: dict[str, str]) -> Placement:
     """The matrices in arrays, and their tiles where they are best if that is asked for."""
-    placement, search = experiment.mapping.place(ops, chip), experiment.mapping.search
+    placement, search = experiment.mapping.place(ops, chip, kinds), experiment.mapping.search
     return placement if search is None else arrange(ops, placement, chip, pixels, search)
 
 
@@ -168,7 +176,7 @@ def _infer(
     progress: Progress,
 ) -> Inference:
     return infer(
-        quantized, placement, chip.core, data.test_images, data.test_labels,
+        quantized, placement, chip.core, data.test_images, data.test_labels, cores=chip.cores,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
         activity=experiment.activity, calibration=data.train_images, progress=progress,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from pimsim import load_chip, load_network
+from pimsim.chip import Kind
 from pimsim.inference import infer
 from pimsim.inference.engines import product
 from pimsim.inference.run import plan_layers
@@ -70,7 +71,7 @@ def with_noise(chip, sigma):
 
 def products(quantized, core, placement, key, engine="bit_true"):
     """What plays the layers' products on one programmed chip; images are called 0, 1, …"""
-    plans = plan_layers(quantized, placement, core, engine, None)
+    plans = plan_layers(quantized, placement, dict.fromkeys(quantized.layers, core), engine, None)
 
     def play(name, x):
         return product(core, plans[name], quantized.layers[name], x, jnp.arange(len(x)), key=key)
@@ -237,3 +238,21 @@ def test_stuck_cells_cost_accuracy_and_none_cost_nothing(digits, key):
     assert (healthy.crossbar_class == healthy.quantized_class).all()
     assert stuck.crossbar_mean < healthy.crossbar_mean - 0.1
     assert (stuck.crossbar_class[0] != stuck.crossbar_class[1]).any()
+
+
+@pytest.mark.parametrize(("bits", "engine"), [(6, "folded"), (5, "bit_true")])
+def test_products_are_those_of_the_arrays_that_hold_a_layer(small, key, bits, engine):
+    """Sums of 32 rows want a bit more than those of 16: with it every product is exact, and without it those of the
+    layer are off that is in such arrays, and no others."""
+    topology = build_network("dense", (64,), [("fc1", Dense(6)), ("relu", Relu()), ("fc2", Dense(4))])
+    images = np.random.default_rng(0).normal(size=(8, 64)).astype(np.float32)
+    network = quantize(topology.with_weights(some_weights(topology)), images, weight_bits=8, input_bits=6)
+    adc = replace(small.core.adc, bits=bits)
+    chip = replace(small, kinds={"tall": Kind(tiles=2, rows=32, columns=16, adc=adc)})
+    placement = place(topology.ops(), chip, "none", kinds={"fc1": "tall", "fc2": "standard"})
+    assert [rows for _, rows, *_ in placement.blocks("fc1")] == [32] * 4
+    found = infer(
+        network, placement, chip.core, images, np.zeros(8, int), trials=1, key=key, cores=chip.cores
+    )  # fmt: skip
+    assert found.layer_engine.tolist() == [engine, "folded"]
+    assert (found.error_power[0] > 0).tolist() == [bits == 5, False]

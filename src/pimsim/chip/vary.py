@@ -35,8 +35,10 @@ def vary(chip: Chip, changes: Mapping[str, Values]) -> Chip:
 
     For bills and `accounting.reprice`; not for programming or scheduling. One number is that of all variants.
     Raises SpecError for a path that leads to no number of a component, arrays of several lengths, values that the
-    component refuses, and parameters that change what happens or when, not only what it costs.
+    component refuses, parameters that change what happens or when, not only what it costs, and tiles of several kinds.
     """
+    if chip.kinds:
+        raise SpecError("kinds", "tiles of several kinds are not varied", "Load a chip for each value.")
     values = {path: _values(chip, path, value) for path, value in changes.items()}
     lengths = {len(value) for value in values.values() if value.ndim}
     if len(lengths) > 1:

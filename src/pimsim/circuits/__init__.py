@@ -8,7 +8,7 @@ from pimsim.circuits.dac import Dac
 from pimsim.circuits.digital import AdderTree
 from pimsim.circuits.lines import LineDriver
 from pimsim.circuits.memory import AbstractBuffer, Buffer, SizedBuffer
-from pimsim.circuits.parts import Parts
+from pimsim.circuits.parts import Enlarged, Parts
 from pimsim.circuits.process import Factors, Process, factors
 from pimsim.circuits.wires.effective import effective_conductance
 from pimsim.circuits.wires.nodes import solve_nodes

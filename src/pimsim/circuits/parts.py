@@ -1,7 +1,9 @@
 """So many of one circuit, with the factors by which a chip that was built differs from the circuit's law."""
 
+from dataclasses import replace
+
 from pimsim.circuits.base import AbstractCircuit, AbstractUnit, Cost
-from pimsim.errors import require
+from pimsim.errors import require, require_positive
 
 
 class Parts(AbstractUnit):
@@ -32,3 +34,19 @@ class Parts(AbstractUnit):
             leakage=cost.leakage * self.energy,
             latency=cost.latency,
         )
+
+
+class Enlarged(AbstractUnit):
+    """A unit grown to another size: power, area and leakage are multiplied, and an event takes what it took."""
+
+    unit: AbstractUnit
+    by: float
+    number: int = 1
+
+    def __check_init__(self):
+        require_positive("by", self.by)
+
+    def published_cost(self) -> Cost:
+        cost = self.unit.cost()
+        grown = {field: self.by * getattr(cost, field) for field in ("power", "area", "leakage", "constant")}
+        return replace(cost, **grown)

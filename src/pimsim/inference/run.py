@@ -1,7 +1,7 @@
 """What the chip answers: a quantized network, its products played by programmed arrays."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -102,27 +102,29 @@ def infer(
     engine: Engine = "auto",
     activity: Kind = "moments",
     calibration: Float[np.ndarray, "image ..."] | None = None,
+    cores: Mapping[str, CrossbarCore] | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
     `calibration` images set the full scale of converters that are calibrated; `activity` says which vectors the energy
-    of reading is taken from. Cells that hit their targets, read without noise by exact converters, make every trial the
-    same: one is computed and stands for all.
+    of reading is taken from; `cores` are those of each kind of tile, where there are several. Cells that hit their
+    targets, read without noise by exact converters, make every trial the same: one is computed and stands for all.
     """
     batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
-    plans = plan_layers(quantized, placement, core, engine, calibration, activity)
-    distinct = trials if core.is_random else 1
+    own = {name: (cores or {}).get(placement.kind_of(name), core) for name in quantized.layers}
+    plans = plan_layers(quantized, placement, own, engine, calibration, activity)
+    distinct = trials if any(each.is_random for each in own.values()) else 1
     wanted = outputs(quantized.network.forward, images, batch)
     integer = outputs(lambda x: reference(quantized, x), images, batch)
     told = partial(progress, "crossbar")
-    chips = run_trials(quantized, core, plans, images, wanted, key, distinct, batch, activity, told)
+    chips = run_trials(quantized, own, plans, images, wanted, key, distinct, batch, activity, told)
     classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
     nearness = np.broadcast_to([mean_of(chip.nearness) for chip in chips], (trials, 3))
-    deviation = [_deviation(quantized, core, plans, name, images, fold(key, 0)) for name in plans]
+    deviation = [_deviation(quantized, own[name], plans, name, images, fold(key, 0)) for name in plans]
     return Inference(
         matrix=np.array(list(plans)),
         layer_engine=np.array([plan.engine for plan in plans.values()]),
@@ -145,18 +147,18 @@ def infer(
 def plan_layers(
     quantized: QuantizedNetwork,
     placement: Placement,
-    core: CrossbarCore,
+    cores: Mapping[str, CrossbarCore],
     engine: Engine,
     calibration: Images | None,
     activity: Kind = "moments",
 ) -> dict[str, LayerPlan]:
-    """How each layer's products are computed: its full scale, its engine, and the copies that differ."""
-    seen = {}
-    if (core.full_scale.needs_samples or engine == "statistical") and calibration is not None:
+    """How each layer's products are computed, on its own core: its full scale, its engine, the copies that differ."""
+    seen, sampled = {}, any(core.full_scale.needs_samples for core in cores.values())
+    if (sampled or engine == "statistical") and calibration is not None:
         seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
     plans = {}
     for index, (name, layer) in enumerate(quantized.layers.items()):
-        cuts = placement.cuts(name, *layer.matrix.shape)
+        core, cuts = cores[name], placement.cuts(name, *layer.matrix.shape)
         ranges = calibrated_ranges(core, layer, seen.get(name), cuts)
         chosen = choose_engine(core, layer, ranges, engine, name, cuts)
         copies = 1 if core.is_programmed_exactly else placement.copies(name)

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -44,10 +44,10 @@ class ProgrammedChips:
     """Trials that see the same images, so that their first layers share one product; `keys` may be more than count."""
 
     def __init__(
-        self, quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], keys: Key[Array, " chip"],
-        count: int, activity: Kind,
+        self, quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: dict[str, LayerPlan],
+        keys: Key[Array, " chip"], count: int, activity: Kind,
     ):  # fmt: skip
-        self.quantized, self.core, self.plans, self.keys = quantized, core, plans, keys
+        self.quantized, self.cores, self.plans, self.keys = quantized, cores, plans, keys
         self.activity: Kind = activity
         self.chips = [Trial(plans) for _ in range(count)]
 
@@ -64,16 +64,16 @@ class ProgrammedChips:
 
     def _play(self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"]) -> Array:
         """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`."""
-        shared = layer == next(iter(self.plans))
+        shared, core, own = layer == next(iter(self.plans)), self.cores[layer], self.quantized.layers[layer]
         played = opening.get(layer)
         if played is None:
             keys = self.keys if shared else self.keys[trial : trial + 1]
-            played = play(self.core, self.plans[layer], self.quantized.layers[layer], x, names, keys=keys)
+            played = play(core, self.plans[layer], own, x, names, keys=keys)
         if shared:
             opening[layer] = played
         chip = self.chips[trial]
         y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
-        seen = watch(self.core, self.plans[layer], self.quantized.layers[layer], x, chip.tallies[layer], self.activity)
+        seen = watch(core, self.plans[layer], own, x, chip.tallies[layer], self.activity)
         chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
         self._compare(chip, layer, x, y)
         return y
@@ -97,17 +97,17 @@ def _powers(exact: Array, products: Array) -> Float[Array, "3"]:
 
 
 def run_trials(
-    quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], images: Images,
+    quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: dict[str, LayerPlan], images: Images,
     wanted: Num[np.ndarray, "image value"], key: PRNGKeyArray, trials: int, batch: int, activity: Kind,
     progress: Callable[[int, int], None],
 ) -> list[Trial]:  # fmt: skip
-    """All images on every chip; progress(done, of) counts images of all trials."""
+    """All images on every chip, each layer on its own core; progress(done, of) counts images of all trials."""
     done, lock = 0, threading.Lock()
 
     def run(first: int) -> ProgrammedChips:
         nonlocal done
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(trials, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, core, plans, keys, min(trials - first, SIDE_BY_SIDE), activity)
+        chips = ProgrammedChips(quantized, cores, plans, keys, min(trials - first, SIDE_BY_SIDE), activity)
         for start in range(0, len(images), batch):
             own = slice(start, start + batch)
             for _ in chips.classify(images[own], wanted[own], start):

@@ -83,6 +83,19 @@ def capacity(needed: int, chip: Chip, budget: Budget | None, overflow: Overflow)
     return limit
 
 
+def stated_chips(chip: Chip, budget: Budget | None, overflow: Overflow) -> int | None:
+    """The chips that may be used of those with tiles of several kinds; None for as many as one copy needs.
+
+    Raises SpecError for a budget in anything that has not the same number of arrays whichever tiles it buys.
+    """
+    if budget is not None and budget.chips is None:
+        fact = f"{chip.name} has tiles of several kinds, so that it does not say how many arrays there are of each"
+        raise SpecError("mapping.budget", fact, "Give chips.")
+    if overflow == "refuse":
+        return 1
+    return None if budget is None else budget.chips
+
+
 def require_capacity(place: str, needed: int, limit: int, remedy: str = "") -> None:
     """Raise CapacityError unless the arrays needed are there; it says how many are lacking."""
     if needed > limit:

@@ -8,15 +8,20 @@ from jaxtyping import Int
 
 from pimsim.chip import Chip, CrossbarCore
 from pimsim.errors import NetworkError, SpecError
-from pimsim.mapping.blocks import block_table, replicated
-from pimsim.mapping.budget import Budget, Overflow, capacity, require_capacity
-from pimsim.mapping.fill import Fill, level
-from pimsim.mapping.packing import Packing, arrays_for, cuts_along_groups, pack, turns_of
+from pimsim.mapping.blocks import block_table
+from pimsim.mapping.budget import Budget, Overflow
+from pimsim.mapping.fill import Fill
+from pimsim.mapping.kinds import choose_kinds
+from pimsim.mapping.lay import Plan, lay
+from pimsim.mapping.mixed import lay_by_kind
+from pimsim.mapping.packing import Packing, cuts_along_groups
 from pimsim.mapping.placement import Placement
 from pimsim.mapping.replication import Replicate
-from pimsim.mapping.rounds import copies_and_groups, take_turns
-from pimsim.mapping.tiles import Tiles, is_pool, own_tiles
+from pimsim.mapping.tiles import Tiles
 from pimsim.network.ops import MatrixOp, Op, Precision, ProductOp
+
+Own = tuple[str, Precision | None]
+"""The kind of tile and the precision of a layer."""
 
 
 def place(
@@ -29,6 +34,7 @@ def place(
     tiles: Tiles = "shared",
     packing: Packing = "single",
     fill: Fill = "order",
+    kinds: Mapping[str, str] | None = None,
 ) -> Placement:
     """Cut every matrix into the fewest arrays and fill tiles in the network's order, one replica after the other.
 
@@ -36,6 +42,7 @@ def place(
     its layers take turns, or refuses; `balance` then replicates within those chips, or within a budget, while counts
     given by layer may add chips. A layer of several matrices has a replica for each, and as many again for each further
     copy: vector v passes replica v mod their number. Layers share tiles, or have tiles of their own, pools among them.
+    Where tiles differ, `kinds` names those of some layers, and the others have what serves them best (`choose_kinds`).
     Raises CapacityError where arrays are lacking, SpecError for tiles of their own that layers would take turns in, and
     for layers of different precision that would share arrays.
     """
@@ -44,44 +51,26 @@ def place(
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
     check_products(ops, chip)
     check_turns(matrices, overflow, tiles, packing)
-    cores = {bits: chip.core.at(bits) for bits in {op.precision for op in matrices}}
-    tables = cut_all(matrices, cores, packing)
-    each, whole = chip.core.arrays_per_block, chip.arrays_per_tile if tiles == "own" else 1
-    pools = whole * sum(map(is_pool, ops)) if tiles == "own" else 0
-    sizes = (op.matrices * len(table) * each for op, table in zip(matrices, tables, strict=True))
-    arrays = {op.layer: -(-size // whole) * whole for op, size in zip(matrices, sizes, strict=True)}
-    used = functools.partial(arrays_for, matrices, tables, chip.core.rows) if packing == "dense" else None
-    needed = used(np.ones(len(matrices), int)) if used else sum(arrays.values()) + pools
-    limit = capacity(needed, chip, budget, overflow) - pools
-    copies, groups = copies_and_groups(matrices, replicate, arrays, limit, overflow, used)
-    replicas = np.array([copies[op.layer] for op in matrices])
-    matrix, replica, row, height, col, width = replicated(tables, replicas)
-    array, line, turn, own = each * np.arange(len(matrix)), np.zeros(len(matrix), int), np.zeros(len(matrix), int), {}
-    if packing == "dense":
-        array, line = pack(
-            height, turns_of(matrices, replicas // [op.matrices for op in matrices])[matrix], chip.core.rows
-        )
-    elif overflow == "reload":
-        require_capacity("mapping.overflow", each, limit)
-        first, turn = take_turns(matrix, [len(group) for group in groups], limit // each)
-        array = each * first
-    elif tiles == "own":
-        array, own = apart(ops, list(arrays), matrix, each, whole)
-    end = max(int(array.max()) + each, whole * (1 + max(own.values(), default=-1)))
-    if overflow == "refuse" or (budget is not None and overflow == "spread"):
-        require_capacity("mapping.replicate", end - pools, limit)
-    chips = -(-end // chip.arrays)
-    if fill == "level":
-        vectors = np.array([op.vectors for op in matrices])[matrix]
-        passing = vectors // replicas[matrix] + (replica < vectors % replicas[matrix])
-        array = level((matrix, replica, row), passing, chips * chip.tiles, chip.arrays_per_tile)
+    check_kinds(chip, overflow, tiles, packing, fill)
+    by_kind = chip.cores
+    chosen = choose_kinds(dict.fromkeys(by_kind, ops), chip, kinds or {}, replicate, budget, overflow)
+    own: list[Own] = [(chosen[op.layer], op.precision) for op in matrices]
+    cores = {each: by_kind[each[0]].at(each[1]) for each in set(own)}
+    tables = cut_all(matrices, own, cores, packing)
+    plan = Plan(replicate, budget, overflow, tiles, packing, fill)
+    if chip.kinds:
+        laid = lay_by_kind(matrices, tables, chip, [kind for kind, _ in own], plan)
+    else:
+        laid = lay(ops, matrices, tables, chip, plan)
+    matrix, replica, row, height, col, width = laid.blocks
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
-        weight_bits=np.array([cores[op.precision].weight_bits for op in matrices]),
-        input_bits=np.array([cores[op.precision].input_bits for op in matrices]),
-        replication=replicas,
-        chips=chips,
-        arrays_total=chips * chip.arrays,
+        kind=np.array([kind for kind, _ in own]),
+        weight_bits=np.array([cores[each].weight_bits for each in own]),
+        input_bits=np.array([cores[each].input_bits for each in own]),
+        replication=laid.replicas,
+        chips=laid.chips,
+        arrays_total=laid.chips * chip.arrays,
         arrays_per_tile=chip.arrays_per_tile,
         tiles_per_chip=chip.tiles,
         block_matrix=matrix,
@@ -90,36 +79,27 @@ def place(
         block_rows=height,
         block_col=col,
         block_cols=width,
-        block_array=array,
-        block_line=line,
-        block_round=turn,
-        arrays_per_block=each,
-        pool=np.array(list(own), dtype=str),
-        pool_tile=np.array(list(own.values()), int),
+        block_array=laid.array,
+        block_line=laid.line,
+        block_round=laid.turn,
+        arrays_per_block=chip.core.arrays_per_block,
+        pool=np.array(list(laid.pools), dtype=str),
+        pool_tile=np.array(list(laid.pools.values()), int),
     )
 
 
 def cut_all(
-    ops: Sequence[MatrixOp], cores: Mapping[Precision | None, CrossbarCore], packing: Packing
+    ops: Sequence[MatrixOp], own: Sequence[Own], cores: Mapping[Own, CrossbarCore], packing: Packing
 ) -> list[Int[np.ndarray, "_ 4"]]:
     """The blocks of one copy of each matrix; dense packing cuts grouped ones along their groups where that pays."""
-    cuts, tables = functools.cache(lambda bits, *size: cores[bits].cuts(*size)), []
-    for op in ops:
-        core, evenly = cores[op.precision], cuts(op.precision, op.rows, op.cols, op.taps)
+    cuts, tables = functools.cache(lambda core, *size: cores[core].cuts(*size)), []
+    for op, each in zip(ops, own, strict=True):
+        core, evenly = cores[each], cuts(each, op.rows, op.cols, op.taps)
         table = block_table(op, evenly)
         if packing == "dense" and op.groups > 1:
             table = block_table(op, cuts_along_groups(op, evenly, core.rows, core.weights_per_array, len(table)))
         tables.append(table)
     return tables
-
-
-def apart(
-    ops: Sequence[Op], layers: Sequence[str], matrix: Int[np.ndarray, " block"], each: int, per_tile: int
-) -> tuple[Int[np.ndarray, " block"], dict[str, int]]:
-    """The first array of each block where layers have tiles of their own, and the tiles of pools."""
-    size = np.bincount(matrix) * each
-    start, pools = own_tiles(ops, dict(zip(layers, size.tolist(), strict=True)), per_tile)
-    return np.arange(len(matrix)) * each + (np.array(start) - np.cumsum(size) + size)[matrix], pools
 
 
 def check_turns(ops: Sequence[MatrixOp], overflow: Overflow, tiles: Tiles, packing: Packing) -> None:
@@ -129,6 +109,17 @@ def check_turns(ops: Sequence[MatrixOp], overflow: Overflow, tiles: Tiles, packi
     if packing == "dense" and len({op.precision for op in ops}) > 1:
         fact = "layers of different precision read for different times, and blocks of one array read in equal turns"
         raise SpecError("mapping.packing", fact, "Choose single, or one precision for all layers.")
+
+
+def check_kinds(chip: Chip, overflow: Overflow, tiles: Tiles, packing: Packing, fill: Fill) -> None:
+    """Raise SpecError for what is planned as if all arrays were of one size."""
+    for key, asked, usual in (("tiles", tiles, "shared"), ("packing", packing, "single"), ("fill", fill, "order")):
+        if chip.kinds and asked != usual:
+            fact = f"{asked} is for chips with tiles of one kind, and {chip.name} has {1 + len(chip.kinds)}"
+            raise SpecError(f"mapping.{key}", fact, f"Choose {usual}.")
+    if chip.kinds and overflow == "reload":
+        fact = f"arrays take turns only where they are alike, and {chip.name} has tiles of {1 + len(chip.kinds)} kinds"
+        raise SpecError("mapping.overflow", fact, "Choose spread.")
 
 
 def check_products(ops: Sequence[Op], chip: Chip) -> None:

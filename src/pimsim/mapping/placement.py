@@ -16,6 +16,8 @@ class Placement:
 
     matrix: Shaped[np.ndarray, " matrix"]
     """The names of the layers that have a matrix."""
+    kind: Shaped[np.ndarray, " matrix"]
+    """Of the tiles that hold each, "standard" where they are all alike."""
     weight_bits: Int[np.ndarray, " matrix"]
     """The precision of each, the core's or its own …"""
     input_bits: Int[np.ndarray, " matrix"]
@@ -26,6 +28,7 @@ class Placement:
     arrays_total: int
     """On all chips."""
     arrays_per_tile: int
+    """By which arrays are counted on from tile to tile: those of the kind with most."""
     tiles_per_chip: int
     block_matrix: Int[np.ndarray, " block"]
     """Index of the layer; blocks stand in the order of the layers."""
@@ -93,6 +96,10 @@ class Placement:
         index = self._index(layer)
         return int(self.weight_bits[index]), int(self.input_bits[index])
 
+    def kind_of(self, layer: str) -> str:
+        """The kind of the tiles that hold a layer."""
+        return str(self.kind[self._index(layer)])
+
     def input_bits_of(self, layer: str, usual: int) -> int:
         """Bits of the values that a layer reads, with a matrix or, as usual, without."""
         return self.precision(layer)[1] if layer in self._indices else usual
@@ -136,9 +143,13 @@ class Placement:
         index = self._index(layer)
         return distinct(self.groups.tile[slice(*np.searchsorted(self.groups.matrix, [index, index + 1]))])
 
-    def tiles_on(self) -> int:
+    def tiles_at_work(self) -> Int[np.ndarray, " tile"]:
         """Tiles that hold anything, or pool."""
-        return len(distinct(self.groups.tile)) + len(self.pool)
+        return np.concatenate([distinct(self.groups.tile), self.pool_tile])
+
+    def tiles_on(self) -> int:
+        """How many these are."""
+        return len(self.tiles_at_work())
 
     def _one_replica(self, layer: str) -> Int[np.ndarray, " block"]:
         own = self._blocks(layer)

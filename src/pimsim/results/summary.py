@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from pimsim.chip import AbstractChip, Chip, Peak
+from pimsim.chip import AbstractChip, Chip, Part, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.mapping import Distribution, Placement
@@ -62,10 +62,12 @@ def mapping_summary(placement: Placement | None, distribution: Distribution | No
     """Arrays and copies of each matrix; null where there are no arrays."""
     if placement is not None:
         copies = dict(zip(placement.matrix.tolist(), placement.replication.tolist(), strict=True))
-        return {"arrays_used": placement.arrays_used, "arrays_total": placement.arrays_total, "replication": copies}
+        kinds = dict(zip(placement.matrix.tolist(), placement.kind.tolist(), strict=True))
+        arrays = {"arrays_used": placement.arrays_used, "arrays_total": placement.arrays_total}
+        return arrays | {"replication": copies, "kinds": kinds}
     assert distribution is not None
     copies = dict(zip(distribution.matrix.tolist(), distribution.copies.tolist(), strict=True))
-    return {"arrays_used": None, "arrays_total": None, "replication": copies}
+    return {"arrays_used": None, "arrays_total": None, "replication": copies, "kinds": {}}
 
 
 def inference_summary(inference: Inference | None) -> dict[str, Any]:
@@ -169,8 +171,22 @@ def array_summary(chip: Chip) -> dict[str, Any]:
     return {
         "arrays_total": chip.arrays,
         "tiles": chip.tiles,
+        "kinds": {part.kind: kind_summary(part) for part in chip.parts},
         "tile": {"power_W": sum(power_by_component(tile).values()), "area_m2": sum(area_by_component(tile).values())},
         "conversions_per_mac": chip.core.conversions_per_mac(),
+    }
+
+
+def kind_summary(part: Part) -> dict[str, Any]:
+    """The tiles of one kind, and what one of them draws and takes."""
+    bill = part.tile.bill(part.core)
+    return {
+        "tiles": part.tiles,
+        "arrays_per_tile": part.arrays_per_tile,
+        "rows": part.core.rows,
+        "columns": part.core.columns,
+        "tile_power_W": sum(power_by_component(bill).values()),
+        "tile_area_m2": sum(area_by_component(bill).values()),
     }
 
 

@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip, router_of
+from pimsim.chip import Chip, kind_of, router_of
 from pimsim.mapping import Placement, Search, locations
 from pimsim.mapping.location import IO_TILE
 from pimsim.network.ops import Op
@@ -21,17 +21,20 @@ def arrange(ops: Sequence[Op], placement: Placement, chip: Chip, image_values: i
 
     Descends from the network's order by the best swap of each tile, for flits on all links, a quadratic assignment
     (Koopmans and Beckmann, Econometrica 25, 53, 1957); then tries random swaps and keeps those that lower the product.
-    One seed gives one result.
+    A tile changes places with one of its kind. One seed gives one result.
     """
     flow = flows(ops, placement, traffic(ops, placement, chip, image_values))
     rng, shape = np.random.default_rng(search.seed), (placement.chips, chip.mesh_rows, chip.mesh_cols)
     start = np.append(np.arange(len(flow) - 1), IO_TILE)
     routers = router_of(chip, start)
+    kind = kind_of(chip, np.arange(len(start)))
     near = descend(flow, start, Mesh.of(chip), rng)
     cost, at = min(((_cost(flow, routers[each], shape), each) for each in (start, near)), key=itemgetter(0))
     for _ in range(search.swaps):
         i = int(rng.integers(len(at) - 1))
         j = int(rng.integers(chip.tiles)) + i // chip.tiles * chip.tiles
+        if kind[i] != kind[j]:
+            continue
         at[[i, j]] = at[[j, i]]
         if (new := _cost(flow, routers[at], shape)) < cost:
             cost = new
@@ -70,6 +73,7 @@ def descend(
             first = i // mesh.tiles * mesh.tiles
             chip = slice(first, first + mesh.tiles)
             change = far[chip] @ both[i] + both[chip] @ far[i] - ways[i] - ways[chip] + 2 * both[i, chip] * far[i, chip]
+            change[mesh.kind != mesh.kind[i - first]] = np.inf
             j = first + int(change.argmin())
             if change[j - first] < -1e-9 * max(1.0, ways[i]):
                 at[[i, j]] = at[[j, i]]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float
 
 from pimsim.chip import Chip
 from pimsim.mapping import Placement
@@ -28,24 +29,36 @@ def lower_bounds(works: Sequence[Work], placement: Placement, chip: Chip, edges:
 
 
 def arrays_bound(matrices: Sequence[tuple[MatrixOp, int]], placement: Placement, chip: Chip) -> Time:
-    """The interval if layers could have any fraction of a copy, though at least one; given, with each, the cycles for
-    which a vector keeps an array.
+    """The interval if layers could have any fraction of a copy, though at least one, in tiles of their own kind; given,
+    with each, the cycles for which a vector keeps an array.
 
     Copies that finish layers of t seconds in w seconds take Σ a · max(1, t / w) arrays, and no fewer than any choice of
     layers with one copy and the others with t / w: w is at least Σ a t of these over the arrays that those leave. Where
     arrays are shared, a is what a block's rows take of one; where they are rewritten, no layer needs one all along. No
     copy takes less than a whole vector.
     """
-    part = placement.block_rows / chip.core.rows if placement.shares else None
-    size = np.bincount(placement.block_matrix, part) / placement.replication
+    share = placement.block_rows / chip.core.rows if placement.shares else None
+    size = np.bincount(placement.block_matrix, share) / placement.replication
     size *= [op.matrices * placement.arrays_per_block for op, _ in matrices]
     time = np.array([op.vectors / op.matrices * read for op, read in matrices]) * chip.tick
+    one_vector, rewritten = max(read for _, read in matrices) * chip.tick, placement.rounds > 1
+    found = [one_vector]
+    for part in chip.parts:
+        own = placement.kind == part.kind
+        if own.any():
+            found.append(least_time(size[own], time[own], placement.chips * part.arrays, rewritten))
+    return float(max(found))
+
+
+def least_time(
+    size: Float[np.ndarray, " matrix"], time: Float[np.ndarray, " matrix"], arrays: int, rewritten: bool
+) -> Time:
+    """The interval of layers that share so many arrays, given the arrays and the time of one copy."""
     order = np.argsort(time)
     size, time = size[order], time[order]
-    held = np.concatenate([[0.0], size.cumsum()[:-1]]) if placement.rounds == 1 else np.zeros(1)
+    held = np.zeros(1) if rewritten else np.concatenate([[0.0], size.cumsum()[:-1]])
     work = (size * time)[::-1].cumsum()[::-1][: len(held)]
-    one_vector = max(read for _, read in matrices) * chip.tick
-    return float(max((work / (placement.arrays_total - held)).max(), one_vector))
+    return float((work / (arrays - held)).max())
 
 
 def links_bound(edges: Sequence[Edge], placement: Placement, chip: Chip) -> Time:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from pimsim.chip import Chip, on_mesh
+from pimsim.chip import Chip, kind_of, on_mesh
 from pimsim.mapping import Placement, demands, locations
 from pimsim.network.ops import MatrixOp, Op, ProductOp
 
@@ -17,12 +17,15 @@ class Mesh(NamedTuple):
 
     router: Int[np.ndarray, "tile 2"]
     """(row, col) of that of each tile of a chip."""
+    kind: Int[np.ndarray, " tile"]
+    """Which of the chip's parts each tile belongs to."""
     flit_bits: int
     has_memory: bool
 
     @classmethod
     def of(cls, chip: Chip) -> "Mesh":
-        return cls(on_mesh(chip, np.arange(chip.tiles)), chip.tile.router.flit_bits, chip.memory is not None)
+        tiles = np.arange(chip.tiles)
+        return cls(on_mesh(chip, tiles), kind_of(chip, tiles), chip.tile.router.flit_bits, chip.memory is not None)
 
     @property
     def tiles(self) -> int:

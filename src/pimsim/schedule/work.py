@@ -45,8 +45,10 @@ def works_of(
     """
     if chip.steps is not None:
         return stepwise(ops, placement, chip, signed, edges)
-    kinds = {op.layer: (placement.precision(op.layer), signed[op.layer]) for op in ops if isinstance(op, MatrixOp)}
-    latencies = {(bits, kind): chip.core.at(bits).latency(signed=kind) for bits, kind in set(kinds.values())}
+    names, cores = placement.matrix.tolist(), chip.cores
+    kinds = {name: (kind, placement.precision(name), signed[name])
+             for name, kind in zip(names, placement.kind.tolist(), strict=True)}  # fmt: skip
+    latencies = {each: cores[each[0]].at(each[1]).latency(signed=each[2]) for each in set(kinds.values())}
     shares, cycle = product_shares(ops, placement), chip.tick
     works = []
     for op in ops:

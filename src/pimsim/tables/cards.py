@@ -1,6 +1,7 @@
 """Chips and cells as tables."""
 
 from collections.abc import Mapping
+from itertools import starmap
 from typing import Any
 
 from rich import box
@@ -31,6 +32,7 @@ def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> Render
         rows += [
             ("arrays", f"{summary['arrays_total']:,}", f"in {summary['tiles']} tiles"),
             ("tile", format_quantity(tile["power_W"], "W"), format_quantity(tile["area_m2"], "m2")),
+            *([] if len(summary["kinds"]) == 1 else starmap(_kind_row, summary["kinds"].items())),
             ("conversions per MAC", f"{summary['conversions_per_mac']:.4f}", "of a full array"),
         ]
     return Group(
@@ -39,6 +41,12 @@ def chip_table(summary: Mapping[str, Any], sources: Mapping[str, str]) -> Render
         shares("area by component", summary["area_by_component_m2"], "m2"),
         source_table(sources),
     )
+
+
+def _kind_row(name: str, kind: Mapping[str, Any]) -> tuple[str, str, str]:
+    each = f"{format_quantity(kind['tile_power_W'], 'W')}, {format_quantity(kind['tile_area_m2'], 'm2')} each"
+    arrays = f"each {kind['arrays_per_tile']} arrays of {kind['rows']} × {kind['columns']}"
+    return f"{name} tiles", f"{kind['tiles']}, {arrays}", each
 
 
 def level_table(levels: Mapping[str, list[float]]) -> RenderableType:

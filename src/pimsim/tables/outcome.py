@@ -34,6 +34,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     ]  # fmt: skip
     if total:
         rows.append(("arrays", f"{summary['arrays_used']:,}", f"of {total:,} ({summary['arrays_used'] / total:.1%})"))
+    rows += kind_rows(summary["kinds"])
     if summary["activity"] is not None:
         rows += read_rows(summary["activity"])
     copies = ", ".join(f"{layer} ×{count}" for layer, count in summary["replication"].items() if count > 1)
@@ -47,6 +48,14 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
         shares("energy by component", summary["energy_by_component_J"], "J"),
         shares("energy by layer", summary["energy_by_layer_J"], "J"),
     )
+
+
+def kind_rows(kinds: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """The layers in tiles of each kind, where there is more to say than that all are in the chip's own."""
+    names = list(dict.fromkeys(kinds.values()))
+    if names in ([], ["standard"]):
+        return []
+    return [(f"{name} tiles", ", ".join(layer for layer, own in kinds.items() if own == name), "") for name in names]
 
 
 def _interval_note(summary: Mapping[str, Any]) -> str:

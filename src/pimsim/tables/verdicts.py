@@ -1,5 +1,6 @@
 """Published figures next to ours, and chips side by side."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,6 +80,12 @@ COMPARED = {
 """Rows of a comparison: heading, unit, and what one of the number shown is."""
 
 
+def kind_counts(kinds: Mapping[str, str]) -> str:
+    """How many layers are in tiles of each kind, if there is more than one kind to be in."""
+    counts = Counter(kinds.values())
+    return "" if counts.keys() <= {"standard"} else ", ".join(f"{name} {count}" for name, count in counts.items())
+
+
 def comparison_table(comparison: Mapping[str, Any]) -> RenderableType:
     """Columns side by side; the best of each row is bold and has a star."""
     table = Table(box=box.SIMPLE_HEAD)
@@ -93,6 +100,9 @@ def comparison_table(comparison: Mapping[str, Any]) -> RenderableType:
             cells.append(Text(f"{shown} *" if star else shown, style="bold" if star else ""))
         if any(map(str, cells)):
             table.add_row(Text(head), *cells)
+    in_kinds = [kind_counts(column["kinds"]) for column in comparison["columns"]]
+    if any(in_kinds):
+        table.add_row(Text("layers in tiles of a kind"), *map(Text, in_kinds))
     bits = f", operands of {comparison['operand_bits']} bits" if comparison["operand_bits"] else ""
     title = f"{comparison['network'] or 'peak figures'}{bits}"
     return Group(Text(title, style="bold"), table)
