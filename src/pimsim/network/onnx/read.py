@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,16 @@ import numpy as np
 
 from pimsim.errors import NetworkError, PimsimError
 from pimsim.network.graph import IMAGE, Network, Weights
-from pimsim.network.layers import Rearrange
+from pimsim.network.layers import Input, Rearrange
+from pimsim.network.layers.shape import side_by_side
 from pimsim.network.onnx.build import Builder
 from pimsim.network.onnx.call import Call
 from pimsim.network.onnx.file import read_file, require_onnx
 from pimsim.network.onnx.fold import fold, is_foldable, output_types, type_of
-from pimsim.network.onnx.image import find_image
+from pimsim.network.onnx.image import find_inputs
 from pimsim.network.onnx.layout import Tensor, natural
 from pimsim.network.onnx.operators import OPERATORS
-from pimsim.network.ops import Op
+from pimsim.network.ops import Op, Shape
 from pimsim.spec import SpecProblems
 
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
@@ -33,8 +34,14 @@ class Imported:
     arrays: dict[str, dict[str, np.ndarray]]
     operators: dict[str, str]
     """The operator that each node of the network comes from."""
-    image: Tensor
-    """What the model reads, and how it lies in what the network reads."""
+    inputs: dict[str, Tensor]
+    """What the model reads, by its names, and how it lies in what the network reads."""
+
+    @property
+    def image(self) -> Tensor:
+        """The only input."""
+        (image,) = self.inputs.values()
+        return image
 
     def with_weights(self) -> Network:
         """The network as it computes; NetworkError where a weight is not finite."""
@@ -45,7 +52,7 @@ class Imported:
 def read_model(path: str | Path) -> Imported:
     """The network in an ONNX file.
 
-    The first input without a value is the image, for which the batch is 1; the first output is the result. Raises
+    Its inputs are those without a value, for a batch of 1; the first output is the result. Raises
     FileError for what is no model, and SpecProblems with everything that is not supported, by operator and node.
     """
     path = Path(path)
@@ -88,6 +95,7 @@ class _Import:
         self.values: dict[str, Tensor | np.ndarray] = {}
         self.missing: set[str] = set()
         self.builder, self.operators, self.problems = Builder(), {}, []
+        self.entering: Shape = ()
         self.output = self.graph.output[0].name
         self.nodes = _needed(self.graph.node, self.output)
         self.readers = Counter(name for node in self.nodes for name in node.input if name)
@@ -101,8 +109,8 @@ class _Import:
 
     def run(self, name: str) -> Imported:
         self._refuse_unknown()
-        entry, image = find_image(self.graph, self.nodes, set(self.values), batched=self.batch)
-        self.values[entry] = image
+        inputs = find_inputs(self.graph, self.nodes, set(self.values), batched=self.batch)
+        self._enter(inputs)
         for index, node in enumerate(self.nodes):
             place = node.name or next(filter(None, node.output), f"node {index}")
             if not self.missing.isdisjoint((*node.input, *node.output)):
@@ -127,13 +135,23 @@ class _Import:
             self.builder, self.builder.add(self.output, Rearrange(()), [result]) if last == IMAGE else last
         )
         arrays = {each: own for each, own in self.builder.arrays.items() if each in nodes}
-        return Imported(Network(name, image.own, tuple(nodes.values())), arrays, self.operators, image)
+        return Imported(Network(name, self.entering, tuple(nodes.values())), arrays, self.operators, inputs)
 
     def ops(self) -> list[Op]:
         """What the layers so far ask of a chip."""
-        nodes, images = tuple(self.builder.nodes.values()), [v for v in self.values.values() if isinstance(v, Tensor)]
-        image = next((tensor for tensor in images if tensor.source == IMAGE), None)
-        return Network("part", image.own, nodes).ops() if nodes and image else []
+        nodes = tuple(self.builder.nodes.values())
+        return Network("part", self.entering, nodes).ops() if nodes and self.entering else []
+
+    def _enter(self, inputs: dict[str, Tensor]) -> None:
+        """One input as it is; several cut out of the one vector that they enter as."""
+        if len(inputs) == 1:
+            self.values |= inputs
+            (self.entering,) = (tensor.own for tensor in inputs.values())
+            return
+        for name, layer in side_by_side({name: tensor.own for name, tensor in inputs.items()}):
+            own = inputs[name]
+            self.values[name] = replace(own, source=self.builder.add(name, layer, [own]))
+            self.entering = (layer.end,)
 
     def _miss(self, node: Any) -> None:
         """Note that what a node makes is not there."""
@@ -203,8 +221,8 @@ def _needed(nodes: Iterable[Any], output: str) -> list[Any]:
 
 
 def _reached(builder: Builder, last: str) -> dict[str, Any]:
-    """The nodes of ours that the last one depends on, in their order."""
-    wanted, found = {last}, []
+    """The nodes of ours that the last one depends on, in their order, and all inputs."""
+    wanted, found = {last} | {name for name, node in builder.nodes.items() if isinstance(node.layer, Input)}, []
     for name in reversed(builder.nodes):
         if name in wanted:
             wanted |= set(builder.nodes[name].inputs)
