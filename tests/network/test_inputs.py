@@ -22,7 +22,7 @@ SHAPES = {"ids": (TOKENS,), "mask": (TOKENS,)}
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """Rows of a table that tokens name, through a matrix, and their mean where the mask is 1; and what it should say."""
+    """Rows of a table that tokens name, through a matrix, and their mean where the mask is 1; and its answers."""
     runtime, rng = pytest.importorskip("onnxruntime"), np.random.default_rng(0)
     arrays = {"table": (ROWS, 8), "w1": (8, 8), "w2": (8, 3)}
     constants = {name: rng.normal(size=shape).astype(np.float32) for name, shape in arrays.items()}

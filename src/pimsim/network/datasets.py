@@ -80,8 +80,9 @@ def load_dataset(
 ) -> Dataset:
     """The data set of a name, or in a file or folder, as inputs of `shape`, or as they come if that is not given.
 
-    Of a network with several inputs, `shape` has that of each by its name. `labels` is a file of labels beside the data. Of a file without a split, every fifth image is to calibrate with,
-    after an even mixing. Raises CardNotFound, FileError or SpecError.
+    Of a network with several inputs, `shape` has that of each by its name. `labels` is a file of labels beside the
+    data. Of a file without a split, every fifth image is to calibrate with, after an even mixing. Raises CardNotFound,
+    FileError or SpecError.
     """
     preprocess = preprocess or Preprocessing()
     if isinstance(shape, Mapping):

@@ -1,7 +1,6 @@
 """Data for a network with several inputs: an array for each by its name, side by side in one vector an inference."""
 
 from collections.abc import Mapping
-from math import prod
 from pathlib import Path
 
 import numpy as np

@@ -27,6 +27,8 @@ from pimsim.network.ops import Shape
 
 SAME = {"add": Add(), "multiply": Multiply()}
 """The layers for tensors of one shape."""
+NEUTRAL = {"maximum": -np.inf, "minimum": np.inf}
+"""What changes nothing, and could not be held as a constant."""
 FLOATS, INTEGERS = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13)
 """ONNX's numbers of element types."""
 EIGHT_BITS = {2: (0.0, 255.0), 3: (-128.0, 127.0)}
@@ -133,6 +135,8 @@ def two(name: str, call: Call, label: str, a: Tensor | np.ndarray | None, b: Ten
         affine[name, first] = (1 / wide, None)
     if (name, first) in affine:
         return call.builder.affine(label, x, shape, *affine[name, first])
+    if name in NEUTRAL and x.shape == shape and np.all(constant == NEUTRAL[name]):
+        return x
     groups = _groups(x, shape)
     x = call.builder.aligned(label, x, shape, groups)
     own = held(wide, shape, groups)
@@ -162,6 +166,11 @@ def _tensors(name: str, call: Call, label: str, a: Tensor, b: Tensor, shape: Sha
 def _groups(x: Tensor, shape: Shape) -> Groups:
     """The layout of what x repeats to: its own where it has that shape already."""
     return shifted(x.groups, len(shape) - len(x.shape)) if prod(x.shape) == prod(shape) else natural(shape)
+
+
+def compare(name: str, call: Call) -> Tensor:
+    """1 where it holds, 0 elsewhere."""
+    return replace(two(name, call, call.name, call.input(0), call.input(1)), kind=call.kinds[0])
 
 
 def prelu(call: Call) -> Tensor:
@@ -205,6 +214,11 @@ OPERATORS = {
     "Max": partial(combine, "maximum"),
     "Min": partial(combine, "minimum"),
     "Mean": mean,
+    "Equal": partial(compare, "equal"),
+    "Greater": partial(compare, "greater"),
+    "GreaterOrEqual": partial(compare, "greater_equal"),
+    "Less": partial(compare, "less"),
+    "LessOrEqual": partial(compare, "less_equal"),
     "Cast": cast,
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,
