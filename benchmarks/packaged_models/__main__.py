@@ -29,6 +29,7 @@ from pimsim.results import result_summary
 
 EIGHT_BITS = {"chip.core.weight_bits": 8, "chip.core.input_bits": 8}
 PRIME = EIGHT_BITS | {
+    "chip.core.device": "ideal",
     "chip.core.dac.bits": 4,
     "chip.core.adc.bits": 8,
     "chip.core.adc_bits": [],
@@ -42,8 +43,7 @@ PRIME = EIGHT_BITS | {
 }
 CHIPS = {
     "ISAAC": ("isaac-ce-attention", EIGHT_BITS),
-    "PRIME, exact cells": ("prime", PRIME | {"chip.core.device": "ideal"}),
-    "PRIME, 4-bit ReRAM": ("prime", PRIME),
+    "PRIME": ("prime", PRIME),
 }
 MODELS = dict.fromkeys(tiny.NAMES, tiny.load) | {"magika": files.load, "minilm": minilm.load}
 COLUMNS = "| model | MACs | weights | chip | samples | top-1 | cosine | SQNR | energy | latency | simulated in |"

@@ -51,6 +51,8 @@ class Network(eqx.Module):
     input_shape: Shape = eqx.field(converter=tuple, static=True)
     nodes: tuple[Node, ...] = eqx.field(converter=tuple, static=True)
     weights: Weights = eqx.field(default_factory=dict, converter=_as_float32)
+    steps: dict[str, Float[np.ndarray, " col"]] = eqx.field(default_factory=dict)
+    """Of matrix layers whose weights lie on a grid of the network's own, the step of each output channel."""
 
     def __check_init__(self):
         if not self.nodes:

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from pimsim.errors import NetworkError, PimsimError
-from pimsim.network.graph import IMAGE, Network, Weights
+from pimsim.network.graph import IMAGE, Network
 from pimsim.network.layers import Input, Rearrange
 from pimsim.network.layers.shape import side_by_side
 from pimsim.network.onnx.build import Builder
 from pimsim.network.onnx.call import Call
 from pimsim.network.onnx.file import read_file, require_onnx
-from pimsim.network.onnx.fold import fold, is_foldable, output_types, type_of
+from pimsim.network.onnx.fold import fold, grid_steps, is_foldable, output_types, type_of
 from pimsim.network.onnx.image import find_inputs
 from pimsim.network.onnx.layout import Tensor, natural
 from pimsim.network.onnx.operators import OPERATORS
@@ -45,8 +45,9 @@ class Imported:
 
     def with_weights(self) -> Network:
         """The network as it computes; NetworkError where a weight is not finite."""
-        weights: Weights = {name: dict(own) for name, own in self.arrays.items()}  # pyright: ignore
-        return self.network.with_weights(weights)
+        weights = {name: {key: a for key, a in own.items() if key != "step"} for name, own in self.arrays.items()}
+        steps = {name: own["step"] for name, own in self.arrays.items() if "step" in own}
+        return replace(self.network.with_weights(weights), steps=steps)
 
 
 def read_model(path: str | Path) -> Imported:
@@ -93,6 +94,7 @@ class _Import:
         self.graph, self.batch = model.graph, batch
         self.opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
         self.values: dict[str, Tensor | np.ndarray] = {}
+        self.steps: dict[str, np.ndarray] = {}
         self.missing: set[str] = set()
         self.builder, self.operators, self.problems = Builder(), {}, []
         self.entering: Shape = ()
@@ -175,8 +177,7 @@ class _Import:
         if node.op_type in ("Shape", "Size") and isinstance(inputs[0], Tensor):
             inputs[0] = np.broadcast_to(np.float32(0), inputs[0].shape)
         if is_foldable(node) and not any(isinstance(value, Tensor) for value in inputs):
-            made = fold(node, [each if isinstance(each, np.ndarray) else None for each in inputs], self.opset)
-            self.values |= dict(zip(node.output, made, strict=False))
+            self._fold(node, [each if isinstance(each, np.ndarray) else None for each in inputs])
             return
         if node.op_type not in OPERATORS:
             raise NetworkError("", f"{node.op_type} of results of the network is not supported")
@@ -191,6 +192,13 @@ class _Import:
             raise NetworkError("", f"{node.op_type} makes a tensor without values")
         self._append(node, place, inputs, outputs, used)
 
+    def _fold(self, node: Any, inputs: list[np.ndarray | None]) -> None:
+        made = fold(node, inputs, self.opset)
+        self.values |= dict(zip(node.output, made, strict=False))
+        steps = grid_steps(node, inputs, [self.steps.get(each) for each in node.input], made[0], self.opset)
+        if steps is not None:
+            self.steps[node.output[0]] = steps
+
     def _append(self, node: Any, place: str, inputs: list, outputs: list, used: list[bool]) -> None:
         from onnx.helper import get_attribute_value
 
@@ -199,9 +207,10 @@ class _Import:
             Tensor(v.source, v.shape, v.groups, v.kind, v.alone and alone[name]) if isinstance(v, Tensor) else v
             for name, v in zip(node.input, inputs, strict=True)
         ]
+        steps = [self.steps.get(each) for each in node.input]
         attributes = {each.name: get_attribute_value(each) for each in node.attribute}
         shapes, kinds = [shape or () for _, shape in outputs], [kind for kind, _ in outputs]
-        call = Call(node.op_type, place, self.opset, inputs, attributes, shapes, kinds, used, self.builder)
+        call = Call(node.op_type, place, self.opset, inputs, attributes, shapes, kinds, used, self.builder, steps)
         before = set(self.builder.nodes)
         made = OPERATORS[node.op_type](call)
         self.operators |= dict.fromkeys(self.builder.nodes.keys() - before, node.op_type)

@@ -80,12 +80,17 @@ def quantize(call: Call) -> Tensor:
 
 
 def dequantize(call: Call) -> Tensor:
-    """(x - zero) · scale."""
+    """(x - zero) · scale; with the rounding before it, to the same grid, one function."""
     step, zero = call.constant(1).astype(np.float64), call.optional(2)
     if step.size != 1:
         raise NetworkError("", "DequantizeLinear: one scale is supported for results of the network")
-    step = step.reshape(())
-    offset = None if zero is None else np.asarray(-float(zero.reshape(())) * step)
+    step, shift = step.reshape(()), float(0 if zero is None else zero.reshape(()))
+    before = call.builder.nodes.get(call.tensor().source)
+    rounding = before.layer if before and isinstance(before.layer, Function) else None
+    if before and rounding and rounding.name == "Quantize" and rounding.numbers[:2] == (float(step), shift):
+        x, layer = replace(call.tensor(), source=before.inputs[0]), Function("FakeQuantize", rounding.numbers)
+        return replace(call.builder.make(call.name, layer, (x,), x.shape, x.groups), kind=call.kinds[0])
+    offset = None if zero is None else np.asarray(-shift * step)
     return replace(call.builder.affine(call.name, call.tensor(), call.shape, step, offset), kind=call.kinds[0])
 
 
