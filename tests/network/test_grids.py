@@ -155,3 +155,28 @@ def test_the_integer_that_symmetric_weights_lack_is_clipped():
     network = import_model(dense([GEMM], {"w": weights})[0], "q").with_weights()
     matrix = eight_bits(network, drawn(4, 4)).layers["layer"].matrix
     np.testing.assert_array_equal(matrix, np.maximum(weights.T, -127))
+
+
+def test_operators_on_quantized_tensors_are_what_they_stand_for():
+    """A convolution and a matrix product on integers, which onnxruntime computes on integers as well."""
+    constants = {
+        "xs": np.float32(0.02), "xz": np.uint8(120), "ys": np.float32(0.03), "yz": np.uint8(128), "zs": np.float32(0.1),
+        "zz": np.uint8(130), "w": integers(4, 2, 3, 3), "ws": np.float32([1e-3, 2e-3, 5e-3, 8e-3]),
+        "wz": np.zeros(4, np.int8), "b": np.int32([100, -200, 300, 0]), "flat": np.array([0, -1]),
+        "v": integers(64, 5, seed=1), "vs": np.float32(4e-3), "vz": np.int8(0),
+    }  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", ["x", "xs", "xz"], ["q"]),
+        node("QLinearConv", ["q", "xs", "xz", "w", "ws", "wz", "ys", "yz", "b"], ["c"], "conv"),
+        node("Reshape", ["c", "flat"], ["f"]),
+        node("QLinearMatMul", ["f", "ys", "yz", "v", "vs", "vz", "zs", "zz"], ["m"], "dense"),
+        node("DequantizeLinear", ["m", "zs", "zz"], ["y"]),
+    ]
+    built, x = model(nodes, (2, 6, 6), constants, 5), drawn(8, 2, 6, 6)
+    session = runtime.InferenceSession(built.SerializeToString(), providers=["CPUExecutionProvider"])
+    images = x.transpose(0, 2, 3, 1)
+    quantized = eight_bits(import_model(built, "q").with_weights(), images)
+    np.testing.assert_allclose(reference(quantized, images), session.run(None, {"x": x})[0], atol=0.1001)
+    assert [layer.input_zero for layer in quantized.layers.values()] == [120, 0]
+    np.testing.assert_array_equal(quantized.layers["conv"].weight_scale, constants["ws"])
+    np.testing.assert_array_equal(quantized.layers["dense"].matrix, constants["v"])

@@ -9,7 +9,7 @@ from pimsim.errors import NetworkError
 from pimsim.network.graph import Network
 from pimsim.network.layers import Function, Rearrange
 
-REMEDY = "Give the chip as many bits as the model has (chip.core.weight_bits, chip.core.input_bits), or more."
+REMEDY = "Give the chip as many bits as the model has, or more: chip.core.weight_bits and chip.core.input_bits."
 
 
 class InputGrid(NamedTuple):
@@ -49,8 +49,8 @@ def weight_grid(
 ) -> tuple[Int32[np.ndarray, "row col"], Float[np.ndarray, " col"]] | None:
     """The model's own integers of a matrix and the scale of each column, if it has any.
 
-    Weights are symmetric, ±(2^(b-1) - 1): the one integer less that two's complement has is clipped. Raises NetworkError
-    for integers beyond.
+    Weights are symmetric, ±(2^(b-1) - 1): the one integer less that two's complement has is clipped. Raises
+    NetworkError for integers beyond, as a zero point brings them.
     """
     if layer not in network.steps:
         return None
@@ -60,5 +60,5 @@ def weight_grid(
     if integers.max(initial=0) > top or integers.min(initial=0) < -top - 1:
         wrong = integers.flat[np.abs(integers).argmax()]
         fact = f"the model's own weights reach {wrong}, and symmetric ones of {bits} bits ±{top}"
-        raise NetworkError(layer, fact, f"{REMEDY} Or quantize it with symmetric weights.")
+        raise NetworkError(layer, fact, REMEDY)
     return np.maximum(integers, -top).astype(np.int32), scale

@@ -14,6 +14,7 @@ from pimsim.network.layers import Input, Rearrange
 from pimsim.network.layers.shape import side_by_side
 from pimsim.network.onnx.build import Builder
 from pimsim.network.onnx.call import Call
+from pimsim.network.onnx.expand import expanded
 from pimsim.network.onnx.file import read_file, require_onnx
 from pimsim.network.onnx.fold import fold, grid_steps, is_foldable, output_types, type_of
 from pimsim.network.onnx.image import find_inputs
@@ -99,7 +100,7 @@ class _Import:
         self.builder, self.operators, self.problems = Builder(), {}, []
         self.entering: Shape = ()
         self.output = self.graph.output[0].name
-        self.nodes = _needed(self.graph.node, self.output)
+        self.nodes = _needed(expanded(self.graph.node), self.output)
         self.readers = Counter(name for node in self.nodes for name in node.input if name)
         self.readers[self.output] += 1
         for tensor in self.graph.initializer:

@@ -31,8 +31,10 @@ NEUTRAL = {"maximum": -np.inf, "minimum": np.inf}
 """What changes nothing, and could not be held as a constant."""
 FLOATS, INTEGERS = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13)
 """ONNX's numbers of element types."""
-EIGHT_BITS = {2: (0.0, 255.0), 3: (-128.0, 127.0)}
-"""The whole numbers of its 8-bit types."""
+GRIDS = {
+    2: (0.0, 255.0), 3: (-128.0, 127.0), 4: (0.0, 65535.0), 5: (-32768.0, 32767.0), 21: (0.0, 15.0), 22: (-8.0, 7.0),
+}  # fmt: skip
+"""The least and the greatest whole number of those that are rounded to."""
 
 
 def unary(make: Callable[[Call], AbstractLayer], call: Call) -> Tensor:
@@ -71,11 +73,12 @@ def cast(call: Call) -> Tensor:
 
 
 def quantize(call: Call) -> Tensor:
-    """To whole numbers of 8 bits, as floats: the model's own scale and zero point, one for the tensor."""
+    """To whole numbers, as floats: the model's own scale and zero point, one for the tensor."""
     step, zero = call.constant(1), call.optional(2)
-    if step.size != 1 or call.kinds[0] not in EIGHT_BITS:
-        raise NetworkError("", "QuantizeLinear: one scale and 8 bits are supported for results of the network")
-    numbers = float(step.reshape(())), float(0 if zero is None else zero.reshape(())), *EIGHT_BITS[call.kinds[0]]
+    if step.size != 1 or call.kinds[0] not in GRIDS:
+        fact = "QuantizeLinear: one scale and whole numbers of 4, 8 or 16 bits are supported for results of the network"
+        raise NetworkError("", fact)
+    numbers = float(step.reshape(())), float(0 if zero is None else zero.reshape(())), *GRIDS[call.kinds[0]]
     return unary(lambda _: Function("Quantize", numbers), call)
 
 
