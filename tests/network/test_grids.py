@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pimsim.errors import NetworkError
-from pimsim.network.grids import weight_grid
+from pimsim.network.grids import input_grid, weight_grid
 from pimsim.network.onnx.read import import_model
 from pimsim.network.overlap import overlapped
-from pimsim.network.quantize import quantize, reference
+from pimsim.network.quantize import integer_range, quantize, reference
 
 onnx = pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -67,19 +67,9 @@ def convolution(zero):
     return model(nodes, (2, 6, 6), own | one | two | three, 5), own
 
 
-ZEROS = {  # the integers of the chip's inputs: zero point, whether signed
-    "asymmetric": (np.uint8(100), 100, False),
-    "unsigned": (np.uint8(0), 0, False),
-    "lowest": (np.int8(-128), 0, False),
-    "middle": (np.uint8(128), 0, True),
-    "signed": (np.int8(0), 0, True),
-}
-
-
-@pytest.mark.parametrize(("zero", "shift", "signed"), ZEROS.values(), ids=ZEROS)
-def test_a_quantized_model_answers_as_onnxruntime(zero, shift, signed):
-    """To one step of the output; and its scales and integers are those in the file."""
-    built, own = convolution(zero)
+def test_a_quantized_model_answers_as_onnxruntime():
+    """To one step of the output, with padding that is not 0; and its scales and integers are those in the file."""
+    built, own = convolution(np.uint8(100))
     x, options = drawn(8, 2, 6, 6), runtime.SessionOptions()
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = runtime.InferenceSession(built.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -88,11 +78,30 @@ def test_a_quantized_model_answers_as_onnxruntime(zero, shift, signed):
     wanted = session.run(None, {"x": x})[0]
     np.testing.assert_allclose(reference(quantized, images), wanted, atol=1.001 * OUTPUT_STEP)
     conv, dense = quantized.layers["conv"], quantized.layers["dense"]
-    assert (conv.input_zero, conv.signed_input, conv.input_scale) == (shift, signed, np.float32(0.02))
+    assert (conv.input_zero, conv.signed_input, conv.input_scale) == (100, False, np.float32(0.02))
     assert (dense.input_zero, dense.signed_input, dense.input_scale) == (0, False, np.float32(0.015))
     np.testing.assert_array_equal(conv.weight_scale, own["w_scale"])
     np.testing.assert_array_equal(conv.matrix, own["w"].transpose(2, 3, 1, 0).reshape(18, 4))
     np.testing.assert_array_equal(dense.weight_scale, np.full(5, own["v_scale"]))
+
+
+ZEROS = {  # of the model: its zero point; of the chip: zero point, whether signed, and the values that it holds
+    "asymmetric": (np.uint8(100), 100, False, (-100, 155)),
+    "unsigned": (np.uint8(0), 0, False, (0, 255)),
+    "lowest": (np.int8(-128), 0, False, (0, 255)),
+    "middle": (np.uint8(128), 0, True, (-127, 127)),
+    "signed": (np.int8(0), 0, True, (-127, 127)),
+}
+
+
+@pytest.mark.parametrize(("zero", "shift", "signed", "values"), ZEROS.values(), ids=ZEROS)
+def test_zero_points_become_the_chips(zero, shift, signed, values):
+    """All values of the model's grid are there, but for the least of one that is symmetric to one step."""
+    network = import_model(convolution(zero)[0], "q").with_weights()
+    grid = input_grid(network, "conv", 8)
+    assert grid == (np.float32(0.02), shift, signed)
+    low, high = integer_range(8, signed)
+    assert (low - grid.zero, high - grid.zero) == values
 
 
 def test_several_places_at_a_time_have_the_same_integers():
@@ -107,8 +116,8 @@ def test_several_places_at_a_time_have_the_same_integers():
 
 def test_other_weights_have_no_scales_of_their_own():
     network = import_model(convolution(np.uint8(0))[0], "q").with_weights()
-    assert set(network.steps) == {"conv", "dense"}
-    assert not network.with_weights(network.weights).steps
+    assert set(network.weight_steps) == {"conv", "dense"}
+    assert not network.with_weights(network.weights).weight_steps
 
 
 def dense(nodes, constants, axis=0, **kind):

@@ -51,7 +51,7 @@ class Network(eqx.Module):
     input_shape: Shape = eqx.field(converter=tuple, static=True)
     nodes: tuple[Node, ...] = eqx.field(converter=tuple, static=True)
     weights: Weights = eqx.field(default_factory=dict, converter=_as_float32)
-    steps: dict[str, Float[np.ndarray, " col"]] = eqx.field(default_factory=dict)
+    weight_steps: dict[str, Float[np.ndarray, " col"]] = eqx.field(default_factory=dict)
     """Of matrix layers whose weights lie on a grid of the network's own, the step of each output channel."""
 
     def __check_init__(self):
@@ -176,9 +176,9 @@ def build_network(
     """
     nodes, previous = [], IMAGE
     if isinstance(input_shape, Mapping):
-        inputs = side_by_side(input_shape)
-        nodes = [Node(label, layer, (IMAGE,)) for label, layer in inputs]
-        input_shape, previous = (inputs[-1][1].end,), nodes[-1].name
+        several = side_by_side(input_shape)
+        nodes = [Node(label, layer, (IMAGE,)) for label, layer in several]
+        input_shape, previous = (several[-1][1].end,), nodes[-1].name
     for label, layer, *rest in layers:
         inputs = rest[0] if rest else previous
         nodes.append(Node(label, layer, (inputs,) if isinstance(inputs, str) else tuple(inputs)))

@@ -52,9 +52,9 @@ def weight_grid(
     Weights are symmetric, ±(2^(b-1) - 1): the one integer less that two's complement has is clipped. Raises
     NetworkError for integers beyond, as a zero point brings them.
     """
-    if layer not in network.steps:
+    if layer not in network.weight_steps:
         return None
-    steps = np.asarray(network.steps[layer], np.float64)
+    steps = np.asarray(network.weight_steps[layer], np.float64)
     scale, top = np.where(steps != 0, steps, 1.0), max(2 ** (bits - 1) - 1, 1)
     integers = np.rint(matrix / scale).astype(np.int64)
     if integers.max(initial=0) > top or integers.min(initial=0) < -top - 1:

@@ -28,7 +28,7 @@ def overlapped(network: Network, copies: Mapping[str, Pair]) -> Network:
     The results of NAME are put into their order by a layer NAME/places. Raises NetworkError for layers that are no
     convolution, or one with dilation.
     """
-    shapes, nodes, weights, steps = network.shapes, [], dict(network.weights), dict(network.steps)
+    shapes, nodes, weights, steps = network.shapes, [], dict(network.weights), dict(network.weight_steps)
     convolutions = {node.name: node for node in network.nodes if is_plain(node.layer)}
     for name in copies:
         if name not in convolutions:

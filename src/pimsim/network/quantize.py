@@ -69,10 +69,9 @@ def quantize(
     """Round the network's weights, and choose the input scales from `images`.
 
     An input range reaches to the given percentile of |x|, or to where the mean square error is least; inputs beyond it
-    clip. Inputs are unsigned where no calibration value is negative. A network that was quantized before keeps its own
-    scales, of what it has some. The bits are those of layers that the scheme does
-    not name. Raises SpecError for bits outside 1 … 16, for a percentile outside (0, 100] and without images, and
-    NetworkError for images or weights that do not fit.
+    clip. Inputs are unsigned where no calibration value is negative. The bits are those of layers that the scheme does
+    not name. Where a network was quantized before, its own scales stay. Raises SpecError for bits outside 1 … 16, for a
+    percentile outside (0, 100] and without images, and NetworkError for images or weights that do not fit.
     """
     for place, bits in (("weight_bits", weight_bits), ("input_bits", input_bits)):
         if not 1 <= bits <= 16:

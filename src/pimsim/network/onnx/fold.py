@@ -69,14 +69,13 @@ def grid_steps(
         return moved
     if node.op_type != "DequantizeLinear" or inputs[1] is None:
         return None
-    scale, shape = np.asarray(inputs[1], np.float32), made.shape
-    if scale.ndim == 1 and scale.size > 1:
-        axis = next((each.i for each in node.attribute if each.name == "axis"), 1)
-        scale = scale.reshape([-1 if each == axis % len(shape) else 1 for each in range(len(shape))])
-    elif scale.ndim > 1:
-        for axis, (blocks, size) in enumerate(zip(scale.shape, shape, strict=True)):
-            scale = scale.repeat(-(-size // blocks), axis).take(range(size), axis)
-    return np.broadcast_to(scale.reshape(()) if scale.size == 1 else scale, shape)
+    scale, shape, numbers = np.asarray(inputs[1], np.float32), made.shape, {a.name: a.i for a in node.attribute}
+    if scale.size == 1:
+        return np.broadcast_to(scale.reshape(()), shape)
+    axis = numbers.get("axis", 1) % len(shape)
+    if scale.ndim > 1:  # in blocks
+        return scale.repeat(numbers["block_size"], axis).take(range(shape[axis]), axis)
+    return np.broadcast_to(scale.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape)
 
 
 def _alone(node: Any, feeds: Mapping[str, np.ndarray], opset: int) -> Any:

@@ -48,14 +48,14 @@ class Imported:
         """The network as it computes; NetworkError where a weight is not finite."""
         weights = {name: {key: a for key, a in own.items() if key != "step"} for name, own in self.arrays.items()}
         steps = {name: own["step"] for name, own in self.arrays.items() if "step" in own}
-        return replace(self.network.with_weights(weights), steps=steps)
+        return replace(self.network.with_weights(weights), weight_steps=steps)
 
 
 def read_model(path: str | Path) -> Imported:
     """The network in an ONNX file.
 
-    Its inputs are those without a value, for a batch of 1; the first output is the result. Raises
-    FileError for what is no model, and SpecProblems with everything that is not supported, by operator and node.
+    Its inputs are those without a value, for a batch of 1; the first output is the result. Raises FileError for what is
+    no model, and SpecProblems with everything that is not supported, by operator and node.
     """
     path = Path(path)
     try:
