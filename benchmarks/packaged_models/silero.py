@@ -18,7 +18,7 @@ def load(wheels, name):
 
 
 def _model(name, weights, recurrent):
-    """The file's layers. Chunks lie along the height of an image, not along the batch: together they are one inference."""
+    """The file's layers. Chunks lie along the height of an image, not along the batch, and are one inference."""
     nodes, constants = [], []
 
     def node(op, *inputs, **attributes):

@@ -28,9 +28,9 @@ class Input(AbstractVectorLayer):
         return self.start + prod(self.sizes)
 
     def shape(self, *inputs: Shape) -> Shape:
-        (values,) = only(self, inputs)
-        if not 0 <= self.start < self.end <= values:
-            raise NetworkError("", f"takes values {self.start} to {self.end} of {values}")
+        shape = only(self, inputs)
+        if len(shape) != 1 or not 0 <= self.start < self.end <= shape[0]:
+            raise NetworkError("", f"takes values {self.start} to {self.end} of a vector, got shape {shape}")
         return self.sizes
 
     def can_be_negative(self, *inputs: bool) -> bool:
