@@ -34,7 +34,8 @@ from pimsim.mapping import (
 )
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
-from pimsim.network.graph import Network
+from pimsim.network.graph import IMAGE, Network
+from pimsim.network.inputs import require_rows
 from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
 from pimsim.network.preprocess import Preprocessing
 from pimsim.network.ranges import Method
@@ -220,7 +221,8 @@ class Experiment(AbstractSpec):
 
         Raises SpecError where there are fewer than asked for, or labels that the network cannot give.
         """
-        data = load_dataset(self.dataset, network.input_shape, self.preprocess, self.labels)
+        shape = network.input_shape if set(network.inputs) == {IMAGE} else network.inputs
+        data = load_dataset(self.dataset, shape, self.preprocess, self.labels)
         for field, images, kind, asked in (
             ("samples", data.test_images, "test", self.samples),
             ("calibration.images", data.train_images, "training", self.calibration.images),
@@ -228,6 +230,8 @@ class Experiment(AbstractSpec):
             if asked is not None and asked > len(images):
                 raise SpecError(field, f"{data.name} has {len(images)} {kind} images, got {quoted(asked)}")
         data = data.first(self.calibration.images or CALIBRATION_IMAGES, self.samples or SAMPLES)
+        for images in (data.train_images, data.test_images):
+            require_rows(network, images, data.name)
         data.require_classes(prod(network.shapes[network.nodes[-1].name]))
         return data
 

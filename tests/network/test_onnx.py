@@ -44,6 +44,10 @@ onnx = pytest.importorskip("onnx")
 helper, numpy_helper = onnx.helper, onnx.numpy_helper
 FLOAT = 1
 NEWEST = onnx.defs.onnx_opset_version()
+COMPARISONS = {
+    "Equal": np.equal, "Greater": np.greater, "GreaterOrEqual": np.greater_equal, "Less": np.less,
+    "LessOrEqual": np.less_equal,
+}  # fmt: skip
 BENCHMARK = Path(__file__).parents[2] / "benchmarks/onnx_agreement.py"
 
 
@@ -123,7 +127,7 @@ def test_every_operator_agrees_with_the_onnx_package(agreement):
     """A case of the onnx package for each operator that is read, all in one network; the rest is in the benchmark."""
     slow = {"MaxPool", "AveragePool"}  # to draw; below
     elsewhere = slow | {"LRN", "BatchNormalization", "LSTM", "GRU", "PRelu", "Identity"}  # batches, other types
-    elsewhere |= {"Cast", "QuantizeLinear", "DequantizeLinear", "ReduceMax", "ReduceMin", "Upsample"}
+    elsewhere |= {"Cast", "QuantizeLinear", "DequantizeLinear", "ReduceMax", "ReduceMin", "Upsample", *COMPARISONS}
     chosen = {}
     with np.errstate(all="ignore"):
         cases = list(agreement.cases([operator for operator in OPERATORS if operator not in slow]))
@@ -153,6 +157,15 @@ def test_every_operator_agrees_with_the_onnx_package(agreement):
         own = made[start : start + wanted.size].reshape(wanted.shape)
         start += wanted.size
         assert np.abs(own - wanted).max() <= 1e-4 * np.abs(wanted).max() + 1e-12, case.name
+
+
+def test_comparisons_are_one_or_zero():
+    """Numbers of rows next to all numbers: each is equal to one of them, and the others are on either side."""
+    x, numbers = np.float32([[3.0], [0.0], [4.0]]), np.arange(5, dtype=np.float32)
+    for name, holds in COMPARISONS.items():
+        nodes = [(name, ("x", "numbers"), "c", {}), ("Cast", ("c",), "y", {"to": FLOAT})]
+        network = import_model(model(nodes, ["n", 1], {"numbers": numbers}), "test").with_weights()
+        np.testing.assert_array_equal(network.forward(x), holds(x, numbers))
 
 
 IMAGE = [
@@ -191,7 +204,7 @@ def test_images_pass_through_every_kind_of_window():
     whole = imported.network.ops()
     assert counts(whole)[0] == 3  # two convolutions, and the matrix of the transposed one
     digital = {op.kind for op in whole if isinstance(op, VectorOp)}
-    assert digital == {"activation", "normalize", "pool", "reshape", "add", "multiply"}
+    assert digital == {"activation", "normalize", "pool", "reshape", "add"}
 
 
 def test_recurrent_layers_in_both_directions():

@@ -7,6 +7,7 @@ import csv
 import gzip
 import zipfile
 import zlib
+from collections.abc import Collection
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -22,12 +23,14 @@ MIXING = 0.618
 """The golden ratio's share: steps of it visit every image once and mix any order evenly."""
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 ZIPPED, NUMPY, GZIPPED = b"PK\x03\x04", b"\x93NUM", b"\x1f\x8b"
+LABELS = ("y", "labels")
 KEYS = (
     (("x_train", "Xtr", "train_images"), ("y_train", "ytr", "train_labels")),
     (("x_test", "Xte", "test_images"), ("y_test", "yte", "test_labels")),
-    (("x", "images", "X"), ("y", "labels")),
+    (("x", "images", "X"), LABELS),
 )  # fmt: skip
 """Names of arrays in an .npz, of images and labels: to train, to test, and of a file without a split."""
+NAMES = frozenset(name for pair in KEYS for names in pair for name in names)
 
 
 class Part(NamedTuple):
@@ -94,7 +97,7 @@ def read_parts(path: Path, labels: str | None = None) -> tuple[Part, Part]:
 
     Raises FileError for a file that cannot be read as what it says it is, SpecError for what it holds.
     """
-    found = _arrays(path)
+    found = read_arrays(path)
     if isinstance(found, np.ndarray):
         return read_part(path, labels).split()
     if labels is not None:
@@ -154,19 +157,22 @@ def _idx_labels(path: Path) -> Path | None:
 
 
 def _array(path: Path) -> np.ndarray:
-    found = _arrays(path)
+    found = read_arrays(path)
     if not isinstance(found, np.ndarray):
         raise SpecError(str(path), "holds several arrays", "Save one array as .npy.")
     return found
 
 
-def _arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    """The array of a file, or the arrays of an .npz by name."""
+def read_arrays(path: Path, wanted: Collection[str] = NAMES) -> np.ndarray | dict[str, np.ndarray]:
+    """The array of a file, or the arrays of an .npz by name, of which those that nobody wants are left empty.
+
+    Raises FileError for a file that cannot be read as what it says it is.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(4)
         if head == ZIPPED:
-            return _npz(path)
+            return _npz(path, wanted)
         if head == NUMPY:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         if head[:2] == GZIPPED or (head[:2] == b"\0\0" and len(head) == 4 and head[2] in IDX_TYPES):
@@ -181,11 +187,10 @@ def _arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     raise FileError(str(path), "is no data set that is known", f"A data set is {FORMS}.")
 
 
-def _npz(path: Path) -> dict[str, np.ndarray]:
+def _npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
     with zipfile.ZipFile(path) as archive:
         _require_size(path, sum(each.file_size for each in archive.infolist()))
     with np.load(path, allow_pickle=False) as file:
-        wanted = {name for pair in KEYS for names in pair for name in names}
         return {name: file[name] if name in wanted else np.zeros(0) for name in file.files}
 
 

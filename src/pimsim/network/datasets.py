@@ -1,5 +1,6 @@
 """Data sets: those that a name means, each with one fixed split, and those in files and folders."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from jaxtyping import Float32, Int32
 from pimsim.errors import CardNotFound, SpecError, nearest, quoted
 from pimsim.network.datafiles import FORMS, Part, is_path, read_parts
 from pimsim.network.imagefolder import read_folder
+from pimsim.network.inputs import read_inputs
 from pimsim.network.ops import Shape
 from pimsim.network.preprocess import Preprocessing
 
@@ -71,14 +73,21 @@ DATASETS = {"mnist": mnist, "sklearn-digits": sklearn_digits}
 
 
 def load_dataset(
-    name: str, shape: Shape | None = None, preprocess: Preprocessing | None = None, labels: str | None = None
+    name: str,
+    shape: Shape | Mapping[str, Shape] | None = None,
+    preprocess: Preprocessing | None = None,
+    labels: str | None = None,
 ) -> Dataset:
     """The data set of a name, or in a file or folder, as inputs of `shape`, or as they come if that is not given.
 
-    `labels` is a file of labels beside the data. Of a file without a split, every fifth image is to calibrate with,
-    after an even mixing. Raises CardNotFound, FileError or SpecError.
+    Of a network with several inputs, `shape` has that of each by its name. `labels` is a file of labels beside the
+    data. Of a file without a split, every fifth image is to calibrate with, after an even mixing. Raises CardNotFound,
+    FileError or SpecError.
     """
     preprocess = preprocess or Preprocessing()
+    if isinstance(shape, Mapping):
+        train, test = _several(name, shape, preprocess, labels)
+        return Dataset(Path(name).name, train.images, train.classes(), test.images, test.classes())
     if not is_path(name):
         if name not in DATASETS:
             raise CardNotFound(name, "no data set has this name", f"{nearest(name, DATASETS)} A file is {FORMS}.")
@@ -91,3 +100,16 @@ def load_dataset(
         parts = read_parts(Path(name), labels)
     train, test = (preprocess.apply(part.images, shape, name) for part in parts)
     return Dataset(Path(name).name, train, parts[0].classes(), test, parts[1].classes())
+
+
+def _several(
+    name: str, shapes: Mapping[str, Shape], preprocess: Preprocessing, labels: str | None
+) -> tuple[Part, Part]:
+    """The inputs of a network that has several."""
+    names = ", ".join(shapes)
+    remedy = f"Save an .npz with an array for each of {names}, and labels as y if there are any."
+    if not is_path(name) or Path(name).is_dir():
+        raise SpecError("dataset", f"the network reads {names}, and {name} has one array of images", remedy)
+    if labels is not None:
+        raise SpecError("labels", f"are in the same file as the inputs, got {quoted(labels)}", remedy)
+    return read_inputs(Path(name), shapes, preprocess)

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.errors import NetworkError, PimsimError, nearest
 from pimsim.network.layers.base import AbstractLayer, AbstractVectorLayer, AbstractWeightedLayer
+from pimsim.network.layers.shape import Input, side_by_side
 from pimsim.network.ops import MatrixOp, Op, Shape
 
 IMAGE = "input"
@@ -50,6 +51,8 @@ class Network(eqx.Module):
     input_shape: Shape = eqx.field(converter=tuple, static=True)
     nodes: tuple[Node, ...] = eqx.field(converter=tuple, static=True)
     weights: Weights = eqx.field(default_factory=dict, converter=_as_float32)
+    weight_steps: dict[str, Float[np.ndarray, " col"]] = eqx.field(default_factory=dict)
+    """Of matrix layers whose weights lie on a grid of the network's own, the step of each output channel."""
 
     def __check_init__(self):
         if not self.nodes:
@@ -73,6 +76,12 @@ class Network(eqx.Module):
             except PimsimError as error:
                 raise error.within(node.name) from None
         return shapes
+
+    @property
+    def inputs(self) -> dict[str, Shape]:
+        """The shape of each input by its name; several stand one after the other in the vector that enters."""
+        several = {node.layer.name: node.layer.sizes for node in self.nodes if isinstance(node.layer, Input)}
+        return several or {IMAGE: self.input_shape}
 
     @property
     def matrix_layers(self) -> tuple[str, ...]:
@@ -157,12 +166,19 @@ class Network(eqx.Module):
 
 def build_network(
     name: str,
-    input_shape: Shape,
+    input_shape: Shape | Mapping[str, Shape],
     layers: Sequence[tuple[str, AbstractLayer] | tuple[str, AbstractLayer, str | tuple[str, ...]]],
     weights: Mapping[str, Mapping[str, object]] | None = None,
 ) -> Network:
-    """A network from (name, layer) or (name, layer, inputs); without inputs a layer reads the one before it."""
+    """A network from (name, layer) or (name, layer, inputs); without inputs a layer reads the one before it.
+
+    Several inputs are given by name, {"left": (8,), "right": (8,)}, and read by those names.
+    """
     nodes, previous = [], IMAGE
+    if isinstance(input_shape, Mapping):
+        several = side_by_side(input_shape)
+        nodes = [Node(label, layer, (IMAGE,)) for label, layer in several]
+        input_shape, previous = (several[-1][1].end,), nodes[-1].name
     for label, layer, *rest in layers:
         inputs = rest[0] if rest else previous
         nodes.append(Node(label, layer, (inputs,) if isinstance(inputs, str) else tuple(inputs)))

@@ -28,7 +28,7 @@ def overlapped(network: Network, copies: Mapping[str, Pair]) -> Network:
     The results of NAME are put into their order by a layer NAME/places. Raises NetworkError for layers that are no
     convolution, or one with dilation.
     """
-    shapes, nodes, weights = network.shapes, [], dict(network.weights)
+    shapes, nodes, weights, steps = network.shapes, [], dict(network.weights), dict(network.weight_steps)
     convolutions = {node.name: node for node in network.nodes if is_plain(node.layer)}
     for name in copies:
         if name not in convolutions:
@@ -44,7 +44,9 @@ def overlapped(network: Network, copies: Mapping[str, Pair]) -> Network:
         nodes.append(Node(f"{node.name}/places", _in_order(conv, image, copies[node.name]), (node.name,)))
         if node.name in weights:
             weights[node.name] = _side_by_side(conv, weights[node.name], copies[node.name])
-    return Network(network.name, network.input_shape, tuple(nodes), weights)
+        if node.name in steps:
+            steps[node.name] = _repeated(conv, steps[node.name], copies[node.name])
+    return Network(network.name, network.input_shape, tuple(nodes), weights, steps)
 
 
 def is_plain(layer: object) -> bool:
@@ -96,5 +98,11 @@ def _side_by_side(conv: Conv2d, own: Mapping[str, Float[Array, "..."]], copies: 
     kernel = np.zeros((*size, channels, conv.groups, down, across, group), np.float32)
     for i, j in np.ndindex(copies):
         kernel[i * step : i * step + height, j * stride : j * stride + width, :, :, i, j] = weight
-    bias = np.broadcast_to(np.asarray(own["bias"]).reshape(conv.groups, 1, group), (conv.groups, down * across, group))
-    return {"weight": jnp.asarray(kernel.reshape(*size, channels, -1)), "bias": jnp.asarray(bias.ravel())}
+    bias = _repeated(conv, np.asarray(own["bias"]), copies)
+    return {"weight": jnp.asarray(kernel.reshape(*size, channels, -1)), "bias": jnp.asarray(bias)}
+
+
+def _repeated(conv: Conv2d, values: Float[np.ndarray, " col"], copies: Pair) -> Float[np.ndarray, " wide"]:
+    """A value of each output channel for all copies."""
+    parts = values.reshape(conv.groups, 1, -1)
+    return np.broadcast_to(parts, (conv.groups, copies[0] * copies[1], parts.shape[2])).ravel()

@@ -7,7 +7,7 @@ two products is the digital unit's, in code that does not contain the product, s
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import jax
@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int32, Int64
 
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Images, Network
+from pimsim.network.grids import input_grid, weight_grid
 from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer
 from pimsim.network.ops import Precision, Shape
 from pimsim.network.ranges import Method, best_reach, input_ranges
@@ -39,6 +40,8 @@ class QuantizedLayer:
     """In the float network's own unit, added after the scales."""
     weight_bits: int
     input_bits: int
+    input_zero: int = 0
+    """The integer that stands for an input of 0; unsigned integers that are shifted so hold values of both signs."""
 
     @property
     def precision(self) -> Precision:
@@ -67,8 +70,8 @@ def quantize(
 
     An input range reaches to the given percentile of |x|, or to where the mean square error is least; inputs beyond it
     clip. Inputs are unsigned where no calibration value is negative. The bits are those of layers that the scheme does
-    not name. Raises SpecError for bits outside 1 … 16, for a percentile outside (0, 100] and without images, and
-    NetworkError for images or weights that do not fit.
+    not name. Where a network was quantized before, its own scales stay. Raises SpecError for bits outside 1 … 16, for a
+    percentile outside (0, 100] and without images, and NetworkError for images or weights that do not fit.
     """
     for place, bits in (("weight_bits", weight_bits), ("input_bits", input_bits)):
         if not 1 <= bits <= 16:
@@ -92,7 +95,17 @@ def quantize(
         layers[name] = QuantizedLayer(
             matrix, scale, reach / top if reach else 1.0, signed, np.asarray(bias, np.float64), *bits
         )
-    return QuantizedNetwork(network, layers)
+    return QuantizedNetwork(network, {name: _in_own_scales(network, name, layer) for name, layer in layers.items()})
+
+
+def _in_own_scales(network: Network, name: str, layer: QuantizedLayer) -> QuantizedLayer:
+    """The layer in the scales that the network brings along, where it was quantized before."""
+    if grid := input_grid(network, name, layer.input_bits):
+        layer = replace(layer, input_scale=grid.scale, input_zero=grid.zero, signed_input=grid.signed)
+    matrix = np.asarray(_matrix_layer(network, name).matrix(network.parameters(name)[0]))
+    if own := weight_grid(network, name, matrix, layer.weight_bits):
+        layer = replace(layer, matrix=own[0], weight_scale=own[1])
+    return layer
 
 
 def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
@@ -142,14 +155,24 @@ def apply_layer(
     product: Callable[[Int32[Array, "batch vector row"]], Int64[Array, "batch vector col"]] | None = None,
 ) -> Float[Array, "batch ..."]:  # fmt: skip
     """One layer on integers: its inputs rounded, multiplied by its matrix (exactly if nobody says how), and scaled."""
-    steps = _to_integers(layer, x, own.input_scale, *integer_range(own.input_bits, own.signed_input))
+    steps = _to_integers(layer, x, own.input_scale, *_bounds(own))
+    if own.input_zero:  # also of padding
+        steps = steps + own.input_zero
     y = product(steps) if product else exact_product(steps, own.matrix, signed=own.signed_input)
+    if own.input_zero:
+        y = y - own.input_zero * own.matrix.sum(axis=0)
     return _to_float(layer, y, own.input_scale * own.weight_scale, own.bias, input_shape=input_shape)
+
+
+def _bounds(own: QuantizedLayer) -> tuple[int, int]:
+    """The least and the greatest input, in steps from 0."""
+    low, high = integer_range(own.input_bits, own.signed_input)
+    return low - own.input_zero, high - own.input_zero
 
 
 def rounded_inputs(own: QuantizedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
     """What a layer's integer inputs stand for."""
-    low, high = integer_range(own.input_bits, own.signed_input)
+    low, high = _bounds(own)
     return jnp.clip(jnp.rint(x.astype(jnp.float64) / own.input_scale), low, high) * own.input_scale
 
 

@@ -14,4 +14,4 @@ from pimsim.network.layers.rearrange import Rearrange
 from pimsim.network.layers.recurrent import Gru, Lstm
 from pimsim.network.layers.reduce import Reduce
 from pimsim.network.layers.resample import OverlapAdd, Resample
-from pimsim.network.layers.shape import Flatten, LastToken, Lookup, Tokens
+from pimsim.network.layers.shape import Flatten, Input, LastToken, Lookup, Tokens

@@ -56,7 +56,10 @@ class Relu6(AbstractActivation):
 
 
 class Function(AbstractActivation):
-    """Any other function of one value, by its name in ONNX; `numbers` are its parameters, in the order of FUNCTIONS."""
+    """Any other function of one value, by its name in ONNX; `numbers` are its parameters, in the order of FUNCTIONS.
+
+    FakeQuantize is QuantizeLinear and DequantizeLinear in one: values rounded to a grid.
+    """
 
     name: str = eqx.field(static=True)
     numbers: tuple[float, ...] = eqx.field(default=(), converter=tuple, static=True)
@@ -66,6 +69,9 @@ class Function(AbstractActivation):
             raise SpecError("name", f"unknown function {self.name!r}", nearest(self.name, FUNCTIONS))
 
     def can_be_negative(self, *inputs: bool) -> bool:
+        if self.name == "FakeQuantize":
+            _, zero, low, _ = self.numbers
+            return low < zero and any(inputs)
         return self.name not in NEVER_NEGATIVE
 
     def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
@@ -103,6 +109,7 @@ FUNCTIONS: dict[str, Callable] = {
     "Elu": lambda x, alpha: jax.nn.elu(x, alpha),
     "Erf": jax.scipy.special.erf,
     "Exp": jnp.exp,
+    "FakeQuantize": lambda x, step, zero, low, high: (jnp.clip(jnp.rint(x / step) + zero, low, high) - zero) * step,
     "GeluTanh": lambda x: jax.nn.gelu(x, approximate=True),
     "HardSigmoid": lambda x, alpha, beta: jnp.clip(alpha * x + beta, 0, 1),
     "HardSwish": lambda x: x * jnp.clip(x / 6 + 0.5, 0, 1),

@@ -20,6 +20,16 @@ FUNCTIONS: dict[str, tuple[str, Callable]] = {
     "power": ("activation", jnp.power),
     "maximum": ("activation", jnp.maximum),
     "minimum": ("activation", jnp.minimum),
+    **{
+        name: ("activation", lambda a, b, test=test: test(a, b).astype(jnp.float32))
+        for name, test in (
+            ("equal", jnp.equal),
+            ("greater", jnp.greater),
+            ("greater_equal", jnp.greater_equal),
+            ("less", jnp.less),
+            ("less_equal", jnp.less_equal),
+        )
+    },
     "prelu": ("activation", lambda x, slope: jnp.where(x > 0, x, slope * x)),
 }
 """What each is to the digital unit, and what it computes."""
@@ -60,10 +70,10 @@ class Arithmetic(AbstractVectorLayer):
         self, *inputs: Float[Array, "batch ..."], constant: Float[Array, "..."] | None = None
     ) -> Float[Array, "batch ..."]:
         if constant is not None:
-            pair = (constant, inputs[0]) if self.constant_first else (inputs[0], constant)
+            x = _raised(inputs[0], constant.ndim)
+            pair = (constant, x) if self.constant_first else (x, constant)
             return FUNCTIONS[self.function][1](*pair)
-        rank = max(x.ndim for x in inputs)
-        left, right = (x.reshape(x.shape[0], *(1,) * (rank - x.ndim), *x.shape[1:]) for x in inputs)
+        left, right = (_raised(x, max(x.ndim for x in inputs) - 1) for x in inputs)
         return FUNCTIONS[self.function][1](left, right)
 
 
@@ -107,8 +117,14 @@ class Affine(AbstractVectorLayer):
         gain: Float[Array, "..."] | None = None,
         offset: Float[Array, "..."] | None = None,
     ) -> Float[Array, "batch ..."]:
-        x = inputs[0] if gain is None else inputs[0] * gain
+        x = _raised(inputs[0], max(a.ndim for a in (gain, offset) if a is not None))
+        x = x if gain is None else x * gain
         return x if offset is None else x + offset
+
+
+def _raised(x: Float[Array, "batch ..."], rank: int) -> Float[Array, "batch ..."]:
+    """The batch with axes of size 1 before the others of each tensor, so that these are as many as `rank` or more."""
+    return x.reshape(x.shape[0], *(1,) * (rank + 1 - x.ndim), *x.shape[1:])
 
 
 def broadcast(*shapes: Shape) -> Shape:

@@ -1,5 +1,7 @@
 """Layers that only choose and arrange values."""
 
+from collections.abc import Mapping
+from itertools import accumulate
 from math import prod
 
 import equinox as eqx
@@ -11,6 +13,42 @@ from pimsim.errors import NetworkError
 from pimsim.network.layers.base import AbstractVectorLayer, only, only_image, only_sequence
 from pimsim.network.layers.window import check_sizes
 from pimsim.network.ops import Op, Shape, VectorOp, all_of, each, vector_count
+
+
+class Input(AbstractVectorLayer):
+    """One of several inputs of a network, which enter side by side as one vector: `sizes` values of it from `start`."""
+
+    name: str = eqx.field(static=True)
+    """By which data know it."""
+    start: int = eqx.field(static=True)
+    sizes: Shape = eqx.field(converter=tuple, static=True)
+
+    @property
+    def end(self) -> int:
+        return self.start + prod(self.sizes)
+
+    def shape(self, *inputs: Shape) -> Shape:
+        shape = only(self, inputs)
+        if len(shape) != 1 or not 0 <= self.start < self.end <= shape[0]:
+            raise NetworkError("", f"takes values {self.start} to {self.end} of a vector, got shape {shape}")
+        return self.sizes
+
+    def can_be_negative(self, *inputs: bool) -> bool:
+        """As of a network's only input: images are pixels."""
+        return len(self.sizes) < 3
+
+    def lower(self, name: str, inputs: tuple[str, ...], *shapes: Shape) -> list[Op]:
+        values, vectors = prod(self.sizes), vector_count(self.sizes)
+        return [VectorOp(name, inputs, "reshape", values, values, vectors, self.sizes[-1], (all_of(1, vectors),))]
+
+    def __call__(self, *inputs: Float[Array, "batch value"]) -> Float[Array, "batch ..."]:
+        return inputs[0][:, self.start : self.end].reshape(-1, *self.sizes)
+
+
+def side_by_side(shapes: Mapping[str, Shape]) -> list[tuple[str, Input]]:
+    """The layers that take inputs of these shapes, in their order, from the vector that enters a network."""
+    ends = [0, *accumulate(map(prod, shapes.values()))]
+    return [(name, Input(name, start, shape)) for (name, shape), start in zip(shapes.items(), ends, strict=False)]
 
 
 class Flatten(AbstractVectorLayer):

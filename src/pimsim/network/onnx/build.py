@@ -174,6 +174,8 @@ class Builder:
             factor = np.broadcast_to(1.0 if gain is None else gain, arrays["bias"].shape)
             arrays["weight"] = arrays["weight"] if gain is None else arrays["weight"] * factor
             arrays["bias"] = arrays["bias"] * factor + (0.0 if offset is None else offset)
+            if "step" in arrays:
+                arrays["step"] = arrays["step"] * factor
             return True
         if isinstance(node.layer, Affine):
             old_gain, old = arrays.get("gain"), arrays.get("offset")

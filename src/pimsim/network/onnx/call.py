@@ -1,5 +1,6 @@
 """One node of a model as its importer sees it: its inputs, attributes and output shapes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +30,8 @@ class Call:
     used: list[bool]
     """Whether anything reads each output."""
     builder: Builder
+    steps: Sequence[np.ndarray | None] = ()
+    """Of inputs that are constants on a grid, the distance of its points, value by value."""
 
     @property
     def shape(self) -> Shape:
@@ -41,6 +44,10 @@ class Call:
     def input(self, index: int) -> Value:
         """An input; None where it is left out."""
         return self.inputs[index] if index < len(self.inputs) else None
+
+    def step(self, index: int) -> np.ndarray | None:
+        """Of an input that is a constant on a grid, the distance of its points, value by value."""
+        return self.steps[index] if index < len(self.steps) else None
 
     def tensor(self, index: int = 0) -> Tensor:
         """An input that must be a result."""

@@ -24,6 +24,10 @@ FOLDED = frozenset((
     "Transpose", "Trilu", "Unsqueeze", "Where", "Xor",
 ))  # fmt: skip
 """Operators that are computed where all their inputs are constant."""
+MOVES = ("Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""Those that move values and change none."""
+SINCE = {"DequantizeLinear": 19, "QuantizeLinear": 19}
+"""The opset from which onnx evaluates those that mean the same in older ones."""
 GROWING = ("EyeLike", "Expand", "Gather", "MatMul", "OneHot", "Pad", "Range", "Tile")
 """Those of them that make more values than they read."""
 
@@ -47,11 +51,31 @@ def fold(node: Any, inputs: Sequence[np.ndarray | None], opset: int) -> list[np.
         value = to_array(node.attribute[0].t) if node.attribute else np.zeros(1, np.float32)
         assert inputs[0] is not None
         return [np.broadcast_to(value.reshape(()), tuple(inputs[0].tolist()))]
+    if node.op_type in SINCE:
+        opset = max(opset, SINCE[node.op_type])
     try:
         made = ReferenceEvaluator(_alone(node, feeds, opset)).run(None, feeds)
     except Exception as error:  # whatever the evaluation of a malformed node meets
         raise NetworkError("", f"{node.op_type} of constants cannot be computed: {_first_line(error)}") from None
     return [np.asarray(each) for each in made]
+
+
+def grid_steps(
+    node: Any, inputs: Sequence[np.ndarray | None], steps: Sequence[np.ndarray | None], made: np.ndarray, opset: int
+) -> np.ndarray | None:
+    """The distance of the points of the grid that a folded constant lies on, value by value; None if there is none."""
+    if node.op_type in MOVES and steps and steps[0] is not None:
+        (moved,) = fold(node, [steps[0], *inputs[1:]], opset)
+        return moved
+    if node.op_type != "DequantizeLinear" or inputs[1] is None:
+        return None
+    scale, shape, numbers = np.asarray(inputs[1], np.float32), made.shape, {a.name: a.i for a in node.attribute}
+    if scale.size == 1:
+        return np.broadcast_to(scale.reshape(()), shape)
+    axis = numbers.get("axis", 1) % len(shape)
+    if scale.ndim > 1:  # in blocks
+        return scale.repeat(numbers["block_size"], axis).take(range(shape[axis]), axis)
+    return np.broadcast_to(scale.reshape(-1, *(1,) * (len(shape) - axis - 1)), shape)
 
 
 def _alone(node: Any, feeds: Mapping[str, np.ndarray], opset: int) -> Any:

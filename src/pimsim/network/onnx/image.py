@@ -1,4 +1,4 @@
-"""The one input of a model that is the image: which it is, where its batch stands, and how it lies in ours."""
+"""The inputs of a model: which they are, where their batch stands, which are images, and how they lie in ours."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -16,25 +16,27 @@ TRANSPARENT = (
 """Operators through which an input is still recognised as an image."""
 
 
-def find_image(graph: Any, nodes: Sequence[Any], known: Collection[str], *, batched: bool) -> tuple[str, Tensor]:
-    """The name of the one input that some node reads and that has no value, and its tensor, for a batch of 1.
+def find_inputs(graph: Any, nodes: Sequence[Any], known: Collection[str], *, batched: bool) -> dict[str, Tensor]:
+    """The inputs that some node reads and that have no value, for a batch of 1, each as if it were the only one.
 
-    Without `batched` all of its axes belong to one image. Raises NetworkError where there are more inputs, or none,
-    and where a size beside the batch is open.
+    Without `batched` all of their axes belong to one image. Raises NetworkError where there are none, and where a size
+    beside the batch is open.
     """
     read = {name for node in nodes for name in node.input}
     given = [entry for entry in graph.input if entry.name in read and entry.name not in known]
-    if len(given) != 1:
-        names = ", ".join(entry.name for entry in given) or "none"
-        remedy = "Give the others fixed values, as initializers of the model."
-        raise NetworkError(IMAGE, f"one input is the image, and the model has {len(given)}: {names}", remedy)
-    (entry,) = given
+    if not given:
+        raise NetworkError(IMAGE, "the model has no input that its output depends on")
+    return {entry.name: _tensor(entry, nodes, batched) for entry in given}
+
+
+def _tensor(entry: Any, nodes: Sequence[Any], batched: bool) -> Tensor:
     kind, batch = entry.type.tensor_type, _batch_axis(entry.name, nodes) if batched else None
     shape = tuple(1 if axis == batch else dim.dim_value for axis, dim in enumerate(kind.shape.dim))
     if unknown := [str(axis) for axis, size in enumerate(shape) if size < 1]:
         fact = f"{entry.name}: axes {', '.join(unknown)} have no fixed size"
-        raise NetworkError(IMAGE, fact, "onnx.tools.update_model_dims gives them one.")
-    return entry.name, Tensor(IMAGE, shape, _groups(entry.name, shape, nodes), kind.elem_type)
+        remedy = "onnx.tools.update_model_dims gives them one; an initializer gives the input a fixed value."
+        raise NetworkError(IMAGE, fact, remedy)
+    return Tensor(IMAGE, shape, _groups(entry.name, shape, nodes), kind.elem_type)
 
 
 def _batch_axis(name: str, nodes: Sequence[Any]) -> int:

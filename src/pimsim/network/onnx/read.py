@@ -2,23 +2,25 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pimsim.errors import NetworkError, PimsimError
-from pimsim.network.graph import IMAGE, Network, Weights
-from pimsim.network.layers import Rearrange
+from pimsim.network.graph import IMAGE, Network
+from pimsim.network.layers import Input, Rearrange
+from pimsim.network.layers.shape import side_by_side
 from pimsim.network.onnx.build import Builder
 from pimsim.network.onnx.call import Call
+from pimsim.network.onnx.expand import expanded
 from pimsim.network.onnx.file import read_file, require_onnx
-from pimsim.network.onnx.fold import fold, is_foldable, output_types, type_of
-from pimsim.network.onnx.image import find_image
+from pimsim.network.onnx.fold import fold, grid_steps, is_foldable, output_types, type_of
+from pimsim.network.onnx.image import find_inputs
 from pimsim.network.onnx.layout import Tensor, natural
 from pimsim.network.onnx.operators import OPERATORS
-from pimsim.network.ops import Op
+from pimsim.network.ops import Op, Shape
 from pimsim.spec import SpecProblems
 
 MALFORMED = (ArithmeticError, AssertionError, AttributeError, LookupError, StopIteration, TypeError, ValueError)
@@ -33,20 +35,27 @@ class Imported:
     arrays: dict[str, dict[str, np.ndarray]]
     operators: dict[str, str]
     """The operator that each node of the network comes from."""
-    image: Tensor
-    """What the model reads, and how it lies in what the network reads."""
+    inputs: dict[str, Tensor]
+    """What the model reads, by its names, and how it lies in what the network reads."""
+
+    @property
+    def image(self) -> Tensor:
+        """The only input."""
+        (image,) = self.inputs.values()
+        return image
 
     def with_weights(self) -> Network:
         """The network as it computes; NetworkError where a weight is not finite."""
-        weights: Weights = {name: dict(own) for name, own in self.arrays.items()}  # pyright: ignore
-        return self.network.with_weights(weights)
+        weights = {name: {key: a for key, a in own.items() if key != "step"} for name, own in self.arrays.items()}
+        steps = {name: own["step"] for name, own in self.arrays.items() if "step" in own}
+        return replace(self.network.with_weights(weights), weight_steps=steps)
 
 
 def read_model(path: str | Path) -> Imported:
     """The network in an ONNX file.
 
-    The first input without a value is the image, for which the batch is 1; the first output is the result. Raises
-    FileError for what is no model, and SpecProblems with everything that is not supported, by operator and node.
+    Its inputs are those without a value, for a batch of 1; the first output is the result. Raises FileError for what is
+    no model, and SpecProblems with everything that is not supported, by operator and node.
     """
     path = Path(path)
     try:
@@ -86,10 +95,12 @@ class _Import:
         self.graph, self.batch = model.graph, batch
         self.opset = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
         self.values: dict[str, Tensor | np.ndarray] = {}
+        self.steps: dict[str, np.ndarray] = {}
         self.missing: set[str] = set()
         self.builder, self.operators, self.problems = Builder(), {}, []
+        self.entering: Shape = ()
         self.output = self.graph.output[0].name
-        self.nodes = _needed(self.graph.node, self.output)
+        self.nodes = _needed(expanded(self.graph.node), self.output)
         self.readers = Counter(name for node in self.nodes for name in node.input if name)
         self.readers[self.output] += 1
         for tensor in self.graph.initializer:
@@ -101,8 +112,8 @@ class _Import:
 
     def run(self, name: str) -> Imported:
         self._refuse_unknown()
-        entry, image = find_image(self.graph, self.nodes, set(self.values), batched=self.batch)
-        self.values[entry] = image
+        inputs = find_inputs(self.graph, self.nodes, set(self.values), batched=self.batch)
+        self._enter(inputs)
         for index, node in enumerate(self.nodes):
             place = node.name or next(filter(None, node.output), f"node {index}")
             if not self.missing.isdisjoint((*node.input, *node.output)):
@@ -127,13 +138,23 @@ class _Import:
             self.builder, self.builder.add(self.output, Rearrange(()), [result]) if last == IMAGE else last
         )
         arrays = {each: own for each, own in self.builder.arrays.items() if each in nodes}
-        return Imported(Network(name, image.own, tuple(nodes.values())), arrays, self.operators, image)
+        return Imported(Network(name, self.entering, tuple(nodes.values())), arrays, self.operators, inputs)
 
     def ops(self) -> list[Op]:
         """What the layers so far ask of a chip."""
-        nodes, images = tuple(self.builder.nodes.values()), [v for v in self.values.values() if isinstance(v, Tensor)]
-        image = next((tensor for tensor in images if tensor.source == IMAGE), None)
-        return Network("part", image.own, nodes).ops() if nodes and image else []
+        nodes = tuple(self.builder.nodes.values())
+        return Network("part", self.entering, nodes).ops() if nodes and self.entering else []
+
+    def _enter(self, inputs: dict[str, Tensor]) -> None:
+        """One input as it is; several cut out of the one vector that they enter as."""
+        if len(inputs) == 1:
+            self.values |= inputs
+            (self.entering,) = (tensor.own for tensor in inputs.values())
+            return
+        for name, layer in side_by_side({name: tensor.own for name, tensor in inputs.items()}):
+            own = inputs[name]
+            self.values[name] = replace(own, source=self.builder.add(name, layer, [own]))
+            self.entering = (layer.end,)
 
     def _miss(self, node: Any) -> None:
         """Note that what a node makes is not there."""
@@ -157,8 +178,7 @@ class _Import:
         if node.op_type in ("Shape", "Size") and isinstance(inputs[0], Tensor):
             inputs[0] = np.broadcast_to(np.float32(0), inputs[0].shape)
         if is_foldable(node) and not any(isinstance(value, Tensor) for value in inputs):
-            made = fold(node, [each if isinstance(each, np.ndarray) else None for each in inputs], self.opset)
-            self.values |= dict(zip(node.output, made, strict=False))
+            self._fold(node, [each if isinstance(each, np.ndarray) else None for each in inputs])
             return
         if node.op_type not in OPERATORS:
             raise NetworkError("", f"{node.op_type} of results of the network is not supported")
@@ -173,6 +193,13 @@ class _Import:
             raise NetworkError("", f"{node.op_type} makes a tensor without values")
         self._append(node, place, inputs, outputs, used)
 
+    def _fold(self, node: Any, inputs: list[np.ndarray | None]) -> None:
+        made = fold(node, inputs, self.opset)
+        self.values |= dict(zip(node.output, made, strict=False))
+        steps = grid_steps(node, inputs, [self.steps.get(each) for each in node.input], made[0], self.opset)
+        if steps is not None:
+            self.steps[node.output[0]] = steps
+
     def _append(self, node: Any, place: str, inputs: list, outputs: list, used: list[bool]) -> None:
         from onnx.helper import get_attribute_value
 
@@ -181,9 +208,10 @@ class _Import:
             Tensor(v.source, v.shape, v.groups, v.kind, v.alone and alone[name]) if isinstance(v, Tensor) else v
             for name, v in zip(node.input, inputs, strict=True)
         ]
+        steps = [self.steps.get(each) for each in node.input]
         attributes = {each.name: get_attribute_value(each) for each in node.attribute}
         shapes, kinds = [shape or () for _, shape in outputs], [kind for kind, _ in outputs]
-        call = Call(node.op_type, place, self.opset, inputs, attributes, shapes, kinds, used, self.builder)
+        call = Call(node.op_type, place, self.opset, inputs, attributes, shapes, kinds, used, self.builder, steps)
         before = set(self.builder.nodes)
         made = OPERATORS[node.op_type](call)
         self.operators |= dict.fromkeys(self.builder.nodes.keys() - before, node.op_type)
@@ -203,8 +231,8 @@ def _needed(nodes: Iterable[Any], output: str) -> list[Any]:
 
 
 def _reached(builder: Builder, last: str) -> dict[str, Any]:
-    """The nodes of ours that the last one depends on, in their order."""
-    wanted, found = {last}, []
+    """The nodes of ours that the last one depends on, in their order, and all inputs."""
+    wanted, found = {last} | {name for name, node in builder.nodes.items() if isinstance(node.layer, Input)}, []
     for name in reversed(builder.nodes):
         if name in wanted:
             wanted |= set(builder.nodes[name].inputs)

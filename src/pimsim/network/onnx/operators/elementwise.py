@@ -27,10 +27,14 @@ from pimsim.network.ops import Shape
 
 SAME = {"add": Add(), "multiply": Multiply()}
 """The layers for tensors of one shape."""
+NEUTRAL = {"maximum": -np.inf, "minimum": np.inf}
+"""What changes nothing, and could not be held as a constant."""
 FLOATS, INTEGERS = (1, 10, 11, 16), (2, 3, 4, 5, 6, 7, 12, 13)
 """ONNX's numbers of element types."""
-EIGHT_BITS = {2: (0.0, 255.0), 3: (-128.0, 127.0)}
-"""The whole numbers of its 8-bit types."""
+GRIDS = {
+    2: (0.0, 255.0), 3: (-128.0, 127.0), 4: (0.0, 65535.0), 5: (-32768.0, 32767.0), 21: (0.0, 15.0), 22: (-8.0, 7.0),
+}  # fmt: skip
+"""The least and the greatest whole number of those that are rounded to."""
 
 
 def unary(make: Callable[[Call], AbstractLayer], call: Call) -> Tensor:
@@ -69,21 +73,27 @@ def cast(call: Call) -> Tensor:
 
 
 def quantize(call: Call) -> Tensor:
-    """To whole numbers of 8 bits, as floats: the model's own scale and zero point, one for the tensor."""
+    """To whole numbers, as floats: the model's own scale and zero point, one for the tensor."""
     step, zero = call.constant(1), call.optional(2)
-    if step.size != 1 or call.kinds[0] not in EIGHT_BITS:
-        raise NetworkError("", "QuantizeLinear: one scale and 8 bits are supported for results of the network")
-    numbers = float(step.reshape(())), float(0 if zero is None else zero.reshape(())), *EIGHT_BITS[call.kinds[0]]
+    if step.size != 1 or call.kinds[0] not in GRIDS:
+        fact = "QuantizeLinear: one scale and whole numbers of 4, 8 or 16 bits are supported for results of the network"
+        raise NetworkError("", fact)
+    numbers = float(step.reshape(())), float(0 if zero is None else zero.reshape(())), *GRIDS[call.kinds[0]]
     return unary(lambda _: Function("Quantize", numbers), call)
 
 
 def dequantize(call: Call) -> Tensor:
-    """(x - zero) · scale."""
+    """(x - zero) · scale; with the rounding before it, to the same grid, one function."""
     step, zero = call.constant(1).astype(np.float64), call.optional(2)
     if step.size != 1:
         raise NetworkError("", "DequantizeLinear: one scale is supported for results of the network")
-    step = step.reshape(())
-    offset = None if zero is None else np.asarray(-float(zero.reshape(())) * step)
+    step, shift = step.reshape(()), float(0 if zero is None else zero.reshape(()))
+    before = call.builder.nodes.get(call.tensor().source)
+    rounding = before.layer if before and isinstance(before.layer, Function) else None
+    if before and rounding and rounding.name == "Quantize" and rounding.numbers[:2] == (float(step), shift):
+        x, layer = replace(call.tensor(), source=before.inputs[0]), Function("FakeQuantize", rounding.numbers)
+        return replace(call.builder.make(call.name, layer, (x,), x.shape, x.groups), kind=call.kinds[0])
+    offset = None if zero is None else np.asarray(-shift * step)
     return replace(call.builder.affine(call.name, call.tensor(), call.shape, step, offset), kind=call.kinds[0])
 
 
@@ -133,6 +143,8 @@ def two(name: str, call: Call, label: str, a: Tensor | np.ndarray | None, b: Ten
         affine[name, first] = (1 / wide, None)
     if (name, first) in affine:
         return call.builder.affine(label, x, shape, *affine[name, first])
+    if name in NEUTRAL and x.shape == shape and np.all(constant == NEUTRAL[name]):
+        return x
     groups = _groups(x, shape)
     x = call.builder.aligned(label, x, shape, groups)
     own = held(wide, shape, groups)
@@ -162,6 +174,11 @@ def _tensors(name: str, call: Call, label: str, a: Tensor, b: Tensor, shape: Sha
 def _groups(x: Tensor, shape: Shape) -> Groups:
     """The layout of what x repeats to: its own where it has that shape already."""
     return shifted(x.groups, len(shape) - len(x.shape)) if prod(x.shape) == prod(shape) else natural(shape)
+
+
+def compare(name: str, call: Call) -> Tensor:
+    """1 where it holds, 0 elsewhere."""
+    return replace(two(name, call, call.name, call.input(0), call.input(1)), kind=call.kinds[0])
 
 
 def prelu(call: Call) -> Tensor:
@@ -205,6 +222,11 @@ OPERATORS = {
     "Max": partial(combine, "maximum"),
     "Min": partial(combine, "minimum"),
     "Mean": mean,
+    "Equal": partial(compare, "equal"),
+    "Greater": partial(compare, "greater"),
+    "GreaterOrEqual": partial(compare, "greater_equal"),
+    "Less": partial(compare, "less"),
+    "LessOrEqual": partial(compare, "less_equal"),
     "Cast": cast,
     "QuantizeLinear": quantize,
     "DequantizeLinear": dequantize,

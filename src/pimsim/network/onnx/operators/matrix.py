@@ -1,5 +1,6 @@
 """Matrices on crossbars, and products of two results."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import prod
 
@@ -21,8 +22,8 @@ def conv(call: Call) -> Tensor:
     dilation, groups = pairs(call.get("dilations"), rank), call.get("group", 1)
     pads = padding(call, x.own[:2], kernel, stride, dilation)
     layer = Conv2d(w.shape[0], kernel, stride, pads, groups, dilation)
-    weight = w.reshape(*w.shape[:2], *kernel).transpose(2, 3, 1, 0)
-    return call.builder.make(call.name, layer, (x,), call.shape, x.groups, _arrays(weight, call.optional(2)))
+    weight, step = _each(lambda a: a.reshape(*a.shape[:2], *kernel).transpose(2, 3, 1, 0), w, call.step(1))
+    return call.builder.make(call.name, layer, (x,), call.shape, x.groups, _arrays(weight, call.optional(2), step))
 
 
 def conv_transpose(call: Call) -> Tensor:
@@ -31,11 +32,12 @@ def conv_transpose(call: Call) -> Tensor:
     kernel, stride = pairs(list(w.shape[2:]), rank), pairs(call.get("strides"), rank)
     dilation, groups = pairs(call.get("dilations"), rank), call.get("group", 1)
     channels = w.shape[1] * groups
-    taps = w.reshape(groups, w.shape[0] // groups, w.shape[1], *kernel)
-    weight = taps.transpose(1, 0, 3, 4, 2).reshape(1, 1, w.shape[0] // groups, -1)
+    taps, order = (groups, w.shape[0] // groups, w.shape[1], *kernel), (1, 0, 3, 4, 2)
+    flat = (1, 1, w.shape[0] // groups, -1)
+    weight, step = _each(lambda a: a.reshape(taps).transpose(order).reshape(flat), w, call.step(1))
     matrix = Conv2d(weight.shape[-1], 1, groups=groups)
     hidden = (1, weight.shape[-1], *call.tensor().shape[2:])
-    made = call.builder.make(f"{call.name}/matrix", matrix, (x,), hidden, x.groups, _arrays(weight, None))
+    made = call.builder.make(f"{call.name}/matrix", matrix, (x,), hidden, x.groups, _arrays(weight, None, step))
     pads = _cut(call, x.own[:2], kernel, stride, dilation)
     layer = OverlapAdd(channels, kernel, stride, pads, groups, dilation)
     y = call.builder.make(call.name, layer, (made,), call.shape, x.groups)
@@ -67,7 +69,8 @@ def gemm(call: Call) -> Tensor:
     swap = call.get("transA", 0), call.get("transB", 0)
     a, b, c = call.input(0), call.input(1), call.input(2)
     a, b = (_swapped(value) if turn else value for value, turn in zip((a, b), swap, strict=True))
-    y = multiply(replace(call, inputs=[a, b]))
+    steps = [s if s is None or not turn else s.T for s, turn in zip((call.step(0), call.step(1)), swap, strict=True)]
+    y = multiply(replace(call, inputs=[a, b], steps=steps))
     if alpha != 1.0:
         y = call.builder.affine(f"{call.name}/alpha", y, call.shape, np.asarray(alpha), None)
     if isinstance(c, np.ndarray):
@@ -88,18 +91,19 @@ def multiply(call: Call) -> Tensor:
     """A result by a constant is a matrix on crossbars; a result by a result is a product of the digital units."""
     a, b = call.input(0), call.input(1)
     if isinstance(a, Tensor) and isinstance(b, np.ndarray):
-        return _by_matrix(call, a, b, len(a.shape) - 1)
+        return _by_matrix(call, a, b, call.step(1), len(a.shape) - 1)
     if isinstance(a, np.ndarray) and isinstance(b, Tensor):
-        return _by_matrix(call, b, a.swapaxes(-1, -2) if a.ndim > 1 else a, max(len(b.shape) - 2, 0))
+        w, step = _each(lambda w: w.swapaxes(-1, -2) if w.ndim > 1 else w, a, call.step(0))
+        return _by_matrix(call, b, w, step, max(len(b.shape) - 2, 0))
     return _product(call, call.tensor(0), call.tensor(1))
 
 
-def _by_matrix(call: Call, x: Tensor, w: np.ndarray, axis: int) -> Tensor:
+def _by_matrix(call: Call, x: Tensor, w: np.ndarray, step: np.ndarray | None, axis: int) -> Tensor:
     """Sum over an axis of x with the first axis of w, whose second takes its place."""
     if prod(w.shape[:-2]) > 1:
-        return _by_matrices(call, x, w, len(x.shape) - 1 - axis)
+        return _by_matrices(call, x, w, step, len(x.shape) - 1 - axis)
     cols = w.shape[-1] if w.ndim > 1 else 1
-    matrix = w.reshape(-1, cols)
+    matrix, step = _each(lambda a: a.reshape(-1, cols), w, step)
     x = call.builder.ending(call.name, x, (axis,))
     layer = Dense(cols)
     if len(x.own) == 3:
@@ -108,23 +112,26 @@ def _by_matrix(call: Call, x: Tensor, w: np.ndarray, axis: int) -> Tensor:
     elif len(x.own) > 3:
         x = call.builder.laid(call.name, x, (tuple(a for group in x.groups[:-1] for a in group), (axis,)))
     shape = tuple(cols if a == axis else size for a, size in enumerate(x.shape))
-    made = call.builder.make(call.name, layer, (x,), shape, x.groups, _arrays(matrix, None))
+    made = call.builder.make(call.name, layer, (x,), shape, x.groups, _arrays(matrix, None, step))
     return call.builder.relabelled(call.name, made, call.shape)
 
 
-def _by_matrices(call: Call, x: Tensor, w: np.ndarray, other: int) -> Tensor:
+def _by_matrices(call: Call, x: Tensor, w: np.ndarray, step: np.ndarray | None, other: int) -> Tensor:
     """A matrix for each head, side by side in one that is block-diagonal; `other` is 0 where the sum is over the last
     axis, and 1 where it is over the one before."""
     x = call.builder.relabelled(call.name, x, (1, *x.shape) if not other else (*x.shape, 1)) if len(x.shape) == 1 else x
     batch: Shape = np.broadcast_shapes(x.shape[:-2], w.shape[:-2])
     x = _with_batch(call, x, batch)
     rank, heads, (rows, cols) = len(x.shape), prod(batch), w.shape[-2:]
-    weight = np.broadcast_to(w, (*batch, rows, cols)).reshape(heads, rows, cols).transpose(1, 0, 2)
+    full, order = (*batch, rows, cols), (1, 0, 2)
+    weight, step = _each(
+        lambda a: np.broadcast_to(a, full).reshape(heads, rows, cols).transpose(order).reshape(1, 1, rows, -1), w, step
+    )
     summed, kept = (rank - 2, rank - 1) if other else (rank - 1, rank - 2)
     groups = ((), (kept,), (*range(rank - 2), summed))
     x = call.builder.laid(call.name, x, groups)
     layer = Conv2d(heads * cols, 1, groups=heads)
-    arrays = _arrays(weight.reshape(1, 1, rows, -1), None)
+    arrays = _arrays(weight, None, step)
     shape = tuple(cols if axis == summed else size for axis, size in enumerate(x.shape))
     made = call.builder.make(call.name, layer, (x,), shape, groups, arrays)
     return call.builder.relabelled(call.name, made, call.shape)
@@ -155,8 +162,21 @@ def _with_batch(call: Call, tensor: Tensor, batch: tuple[int, ...]) -> Tensor:
     return call.builder.along(f"{call.name}/repeat", tensor, steps, (*batch, *tensor.shape[-2:]))
 
 
-def _arrays(weight: np.ndarray, bias: np.ndarray | None) -> dict[str, np.ndarray]:
-    return {"weight": weight, "bias": np.zeros(weight.shape[-1]) if bias is None else bias.astype(np.float64)}
+def _each(
+    move: Callable[[np.ndarray], np.ndarray], weight: np.ndarray, step: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The weight, and the distances on its grid if it has one, moved alike."""
+    return move(weight), None if step is None else move(step)
+
+
+def _arrays(weight: np.ndarray, bias: np.ndarray | None, step: np.ndarray | None) -> dict[str, np.ndarray]:
+    arrays = {"weight": weight, "bias": np.zeros(weight.shape[-1]) if bias is None else bias.astype(np.float64)}
+    if step is None:
+        return arrays
+    columns = step.reshape(-1, step.shape[-1])
+    if np.any(columns != columns[0]):
+        raise NetworkError("", "scales that differ within an output channel are not supported", "Use one a channel.")
+    return arrays | {"step": columns[0].astype(np.float64)}
 
 
 OPERATORS = {"Conv": conv, "ConvTranspose": conv_transpose, "Gemm": gemm, "MatMul": multiply}
