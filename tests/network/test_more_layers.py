@@ -208,8 +208,9 @@ def test_weights_of_one_layer_are_those_of_all(network, key):
     weighted = network.with_weights(together)
     forward = eqx.filter_jit(weighted.forward)
     assert forward(draw(2, *network.input_shape)).shape == (2, *network.shapes["c"])
-    with pytest.raises(NetworkError, match="but no integer arithmetic"):
-        quantize(weighted, np.asarray(draw(2, *network.input_shape)), weight_bits=8, input_bits=8)
+    if network is PRIVATE:
+        with pytest.raises(NetworkError, match="but no integer arithmetic"):
+            quantize(weighted, np.asarray(draw(2, *network.input_shape)), weight_bits=8, input_bits=8)
 
 
 def test_signs_before_data_ran():

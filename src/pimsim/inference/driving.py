@@ -46,19 +46,19 @@ class Sums(NamedTuple):
 
 
 def watch(
-    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"], tally: Tally,
-    kind: Kind,
+    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
+    image: Int[np.ndarray, " batch"], tally: Tally, kind: Kind,
 ) -> Sums:  # fmt: skip
     """What the vectors of a batch do on their way through the arrays that answered them."""
     (images, vectors, rows), occupied = x.shape, np.asarray(plan.occupied)
     core = core.at(layer.precision)
     stored = tally.stored or stored_exactly(core, layer.matrix, layer.signed_input, occupied, plan.cuts)
     some = some_of(images * vectors, vectors, kind)
-    position = np.tile(np.arange(vectors), images)[some]
+    turn = np.repeat(image, vectors) if plan.recurrent else np.tile(np.arange(vectors), images)
     arrays, _ = geometry(core, layer.matrix.shape, occupied, plan.cuts)
     codes = None if tally.codes is None else np.asarray(tally.codes)
     flat = np.asarray(x).reshape(-1, rows)[some]
-    return sums_of(core, flat, position, stored, arrays, layer.signed_input, codes)
+    return sums_of(core, flat, turn[some], stored, arrays, layer.signed_input, codes)
 
 
 def level_table(core: CrossbarCore) -> tuple[Float[np.ndarray, " digit"], Float[np.ndarray, " digit"]]:
@@ -79,10 +79,10 @@ def some_of(vectors: int, per_image: int, kind: Kind) -> slice:
 
 
 def sums_of(
-    core: CrossbarCore, x: Int[np.ndarray, "vector row"], position: Int[np.ndarray, " vector"], stored: Stored,
+    core: CrossbarCore, x: Int[np.ndarray, "vector row"], turn: Int[np.ndarray, " vector"], stored: Stored,
     arrays: Int[np.ndarray, " row"], signed: bool, codes: Int[np.ndarray, "conversion code"] | None = None,
 ) -> Sums:  # fmt: skip
-    """What vectors do, each passing the copy of its `position` in the image; row r drives `arrays[r]` arrays."""
+    """What vectors do, each passing the copy whose turn it is; row r drives `arrays[r]` arrays."""
     conductance, squares = stored.by_copy()
     conductance, copies = conductance[:, : x.shape[1]], len(conductance)
     level, power = level_table(core)
@@ -97,7 +97,7 @@ def sums_of(
         else:
             digit >>= stream.shift
             first, by_copy = level[digit].sum(), np.zeros((copies, x.shape[1]))
-            np.add.at(by_copy, position % copies, power[digit])
+            np.add.at(by_copy, turn % copies, power[digit])
         reads.append((driven @ arrays, first, by_copy.sum(), np.einsum("cr,crp->p", by_copy, conductance)))
     driven, first, second, conducted = (np.array(each, float) for each in zip(*reads, strict=True))
     return Sums(

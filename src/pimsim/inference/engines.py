@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,8 +11,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Cuts, Ranges
+from pimsim.chip.core import Programmed
 from pimsim.chip.crossbar import Traits
-from pimsim.chip.folded import error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
+from pimsim.chip.folded import Moments, error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
 from pimsim.chip.programming import program
 from pimsim.chip.reading import read
 from pimsim.chip.tally import Tally, of_copies
@@ -21,6 +22,8 @@ from pimsim.network.quantize import QuantizedLayer
 from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
 Engine = Literal["auto", "bit_true", "folded", "statistical"]
+Written = Programmed | tuple[Moments, Tally] | None
+"""Of all copies on each chip, the cells, or the moments of their errors."""
 
 
 class LayerPlan(NamedTuple):
@@ -37,6 +40,10 @@ class LayerPlan(NamedTuple):
     """The layer's index, which its keys are folded from."""
     sample: Int[Array, "vector row"] | None
     """Vectors on which the statistical engine measures its moments."""
+    vectors: int
+    """Of one image."""
+    recurrent: bool = False
+    """Whether an image's vectors wait for each other: then images are dealt out to the copies in turn, not vectors."""
     counts_codes: bool = False
     """Whether conversions are counted by their codes, where they are played."""
 
@@ -73,73 +80,117 @@ def calibrated_ranges(
 
 def product(
     core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[Array, " batch"], *, key: PRNGKeyArray,
+    image: Int[Array, " batch"], *, key: PRNGKeyArray, first: int = 0,
 ) -> Num[Array, "batch vector col"]:  # fmt: skip
     """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
-    return play(core, plan, layer, x, image, keys=key[None])[0][0]
+    return play(core, plan, layer, x, image, keys=key[None], first=first)[0][0]
 
 
 def play(
     core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[Array, " batch"], *, keys: Key[Array, " chip"],
+    image: Int[Array, " batch"], *, keys: Key[Array, " chip"], first: int = 0, written: Written = None,
 ) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
     """The products on chips that see the same inputs, a key each, and what programming a mean copy of each took.
 
-    Their columns stand side by side in one product, which is worth it: one chip's may be few.
+    x are the vectors first, first + 1, … of consecutive images. The chips' columns stand side by side in one product,
+    which is worth it: one chip's may be few.
     """
-    matrix = jnp.asarray(layer.matrix)
     if plan.engine == "folded":
-        y = exact_product(x, matrix, signed=layer.signed_input)
+        y = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
         return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
-    run, core = _statistical if plan.engine == "statistical" else _replicated, core.at(layer.precision)
-    plan, own = plan._replace(key=0), jax.vmap(lambda key: fold(key, plan.key))(keys)
-    return _side_by_side(run, leaves_to_arrays(core), core.traits, plan, matrix, x, image, own, layer.signed_input)
+    run = _statistical if plan.engine == "statistical" else _replicated
+    own = (_keys(plan, keys), written)
+    return _side_by_side(run, _work(core, plan, layer), own, x, image, jnp.asarray(first))
+
+
+def write(core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, *, keys: Key[Array, " chip"]) -> Written:
+    """What `play` makes anew at each call: given back to it, cells stay as they are from step to step."""
+    if plan.engine == "folded":
+        return None
+    run = _measured if plan.engine == "statistical" else _written
+    return _side_by_side(run, _work(core, plan, layer), (_keys(plan, keys),))
+
+
+class _Work(NamedTuple):
+    """What the chips that play a layer have in common."""
+
+    core: CrossbarCore
+    traits: Traits
+    plan: LayerPlan
+    matrix: Int[Array, "row col"]
+    signed: bool
+
+
+def _work(core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer) -> _Work:
+    core = core.at(layer.precision)
+    return _Work(
+        leaves_to_arrays(core), core.traits, plan._replace(key=0), jnp.asarray(layer.matrix), layer.signed_input
+    )
+
+
+def _keys(plan: LayerPlan, keys: Key[Array, " chip"]) -> Key[Array, " chip"]:
+    return jax.vmap(lambda key: fold(key, plan.key))(keys)
 
 
 @eqx.filter_jit
-def _side_by_side(
-    run: Callable,
-    core: CrossbarCore,
-    traits: Traits,
-    plan: LayerPlan,
-    matrix: Array,
-    x: Array,
-    image: Array,
-    keys: Key[Array, " chip"],
-    signed: bool,
-) -> tuple[Num[Array, "chip batch vector col"], Tally]:
-    return jax.vmap(lambda key: run(core, traits, plan, matrix, x, image, key, signed))(keys)
+def _side_by_side(run: Callable, work: _Work, by_chip: tuple, *batch: Array) -> Any:
+    return jax.vmap(lambda *own: run(work, *own, *batch))(*by_chip)
+
+
+def _program(work: _Work, key: PRNGKeyArray, copy: int | Int[Array, ""]) -> Programmed:
+    return program(
+        work.core, work.matrix, work.plan.cuts, work.plan.occupied, fold(key, copy), work.signed, work.plan.ranges
+    )
+
+
+def _written(work: _Work, key: PRNGKeyArray) -> Programmed:
+    """All copies of a matrix."""
+    return lax.map(lambda copy: _program(work, key, copy), jnp.arange(work.plan.copies))
+
+
+def _measured(work: _Work, key: PRNGKeyArray) -> tuple[Moments, Tally]:
+    """The moments of the first copy's errors."""
+    core, traits, plan, matrix, _ = work
+    array = _program(work, key, 0)
+    return error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies)), array.tally
 
 
 def _statistical(
-    core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
-    signed: bool,
-) -> tuple[Float[Array, "batch vector col"], Tally]:  # fmt: skip
-    """Measure the moments on the first copy, and draw the errors of all from them."""
+    work: _Work, key: PRNGKeyArray, written: tuple[Moments, Tally] | None, x: Array, image: Array, first: Array
+) -> tuple[Float[Array, "batch vector col"], Tally]:
+    """Draw the errors of all copies from the moments of the first."""
     batch, vectors, rows = x.shape
-    array = program(core, matrix, plan.cuts, plan.occupied, fold(key, 0), signed, plan.ranges)
-    moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
-    index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
-    y = statistical(moments, matrix, x.reshape(-1, rows), signed, fold(key, plan.copies + 1), index)
-    return y.reshape(batch, vectors, -1), array.tally
+    moments, tally = _measured(work, key) if written is None else written
+    names = _names(work.plan, image, first, vectors).ravel()
+    noise_key = fold(key, work.plan.copies + 1)
+    y = statistical(moments, work.matrix, x.reshape(-1, rows), work.signed, noise_key, names)
+    return y.reshape(batch, vectors, -1), tally
+
+
+def _names(plan: LayerPlan, image: Array, first: Array, vectors: int) -> Int[Array, "batch vector"]:
+    """What tells the noise of one vector from that of another."""
+    return image[:, None] * plan.vectors + first + jnp.arange(vectors)
 
 
 def _replicated(
-    core: CrossbarCore, traits: Traits, plan: LayerPlan, matrix: Array, x: Array, image: Array, key: PRNGKeyArray,
-    signed: bool,
-) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
+    work: _Work, key: PRNGKeyArray, written: Written, x: Array, image: Array, first: Array
+) -> tuple[Num[Array, "batch vector col"], Tally]:
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
-    batch, vectors, rows = x.shape
-    copies, cuts = plan.copies, plan.cuts
-    waves = -(-vectors // copies)
-    dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
-    position = jnp.arange(waves * copies).reshape(1, waves, copies)
-    index = (image[:, None] * vectors)[..., None] + position
-    real = jnp.broadcast_to(position < vectors, index.shape) if plan.counts_codes else None
+    core, traits, plan, _, _ = work
+    names, turn, copies = _names(plan, image, first, x.shape[1]), first, plan.copies
+    if plan.recurrent:
+        x, names, turn = x.swapaxes(0, 1), names.T, image[0]
+    (groups, vectors, rows), whole = x.shape, not plan.recurrent and x.shape[1] == plan.vectors
+    before = 0 if whole else turn % copies  # a batch may begin at any copy
+    waves = -(-(vectors + (0 if whole else copies - 1)) // copies)
 
-    def on_copy(work: tuple[Array, Array, Array, Array | None]) -> tuple[Array, Tally]:
-        copy, own, names, real = work
-        array = program(core, matrix, cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
+    def deal(own: Array) -> Array:
+        filled = jnp.pad(own, ((0, 0), (0, waves * copies - vectors), *((0, 0),) * (own.ndim - 2)))
+        return jnp.moveaxis(jnp.roll(filled, before, axis=1).reshape(-1, waves, copies, *own.shape[2:]), 2, 0)
+
+    def on_copy(dealt: tuple[Array, Any, Array, Array, Array | None]) -> tuple[Array, Tally]:
+        copy, array, own, names, real = dealt
+        array = _program(work, key, copy) if array is None else array
         own, names = own.reshape(-1, rows), names.reshape(-1)
         if plan.engine == "linear":
             return linear(core, traits, array, own), array.tally
@@ -147,7 +198,8 @@ def _replicated(
         y, codes = read(core, traits, array, own, fold(key, copies), names, counted)
         return y, replace(array.tally, codes=codes)
 
-    by_copy = jax.tree.map(lambda part: jnp.moveaxis(part, 2, 0), (dealt, index, real))
-    y, tallies = lax.map(on_copy, (jnp.arange(copies), *by_copy))
-    y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
-    return y.reshape(batch, waves * copies, -1)[:, :vectors], of_copies(tallies)
+    real = deal(jnp.ones(names.shape, bool)) if plan.counts_codes else None
+    y, tallies = lax.map(on_copy, (jnp.arange(copies), written, deal(x), deal(names), real))
+    y = jnp.moveaxis(y.reshape(copies, groups, waves, -1), 0, 2).reshape(groups, waves * copies, -1)
+    y = jnp.roll(y, -before, axis=1)[:, :vectors]
+    return y.swapaxes(0, 1) if plan.recurrent else y, of_copies(tallies)

@@ -19,7 +19,8 @@ from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choos
 from pimsim.inference.trials import run_trials
 from pimsim.mapping import Placement
 from pimsim.network.graph import Images, outputs
-from pimsim.network.quantize import QuantizedNetwork, evaluate, reference
+from pimsim.network.ops import MatrixOp
+from pimsim.network.quantize import QuantizedNetwork, evaluate, exact, reference
 from pimsim.numerics import exact_product, fold
 from pimsim.units import Ratios
 
@@ -156,7 +157,7 @@ def plan_layers(
     seen, sampled = {}, any(core.full_scale.needs_samples for core in cores.values())
     if (sampled or engine == "statistical") and calibration is not None:
         seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
-    plans = {}
+    plans, ops = {}, {op.layer: op for op in quantized.network.ops() if isinstance(op, MatrixOp)}
     for index, (name, layer) in enumerate(quantized.layers.items()):
         core, cuts = cores[name], placement.cuts(name, *layer.matrix.shape)
         ranges = calibrated_ranges(core, layer, seen.get(name), cuts)
@@ -165,22 +166,22 @@ def plan_layers(
         mask = jnp.asarray(occupied_mask(placement, name, cuts))
         sample = seen[name] if chosen == "statistical" else None
         counts = activity == "exact" and chosen == "bit_true" and core.adc.quantizes
-        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample, counts)
+        vectors, waits = ops[name].vectors, ops[name].recurrent > 0
+        plans[name] = LayerPlan(chosen, copies, cuts, mask, ranges, index, sample, vectors, waits, counts)
     return plans
 
 
 def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[Array, "vector row"]]:
     """Vectors that reach each layer, evenly picked from those of the images, on exact integers."""
-    seen = {}
+    product, seen = exact(quantized), {}
 
-    def record(name: str, x: Int[Array, "batch vector row"]) -> Int[Array, "batch vector col"]:
-        flat = x.reshape(-1, x.shape[-1])
-        seen[name] = flat[:: -(-len(flat) // SAMPLE_VECTORS)]
-        own = quantized.layers[name]
-        return exact_product(x, jnp.asarray(own.matrix), signed=own.signed_input)
+    def record(name: str, x: Int[Array, "batch vector row"], first: int = 0) -> Int[Array, "batch vector col"]:
+        seen.setdefault(name, []).append(x.reshape(-1, x.shape[-1]))
+        return product(name, x)
 
     evaluate(quantized, images, record)
-    return seen
+    vectors = {name: jnp.concatenate(parts) for name, parts in seen.items()}
+    return {name: flat[:: -(-len(flat) // SAMPLE_VECTORS)] for name, flat in vectors.items()}
 
 
 def _deviation(
@@ -192,10 +193,10 @@ def _deviation(
     if plan.engine != "statistical":
         return 0.0
     x = jnp.asarray(layer_inputs(quantized, images[:SAMPLE_IMAGES])[name])[:, None]
-    exact = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
+    wanted = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
     names, one = jnp.arange(len(x)), plan._replace(copies=1)
     errors = [
-        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(exact)
+        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(wanted)
         for engine in ("statistical", "bit_true")
     ]
     ours, theirs = (float(np.sqrt(np.mean(np.square(error)))) for error in errors)

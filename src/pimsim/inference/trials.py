@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -15,7 +16,7 @@ from pimsim.chip import CrossbarCore
 from pimsim.chip.tally import Tally
 from pimsim.inference.agreement import compare_outputs
 from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
-from pimsim.inference.engines import LayerPlan, play
+from pimsim.inference.engines import LayerPlan, Written, play, write
 from pimsim.network.graph import Images
 from pimsim.network.quantize import QuantizedNetwork, evaluate
 from pimsim.numerics import exact_product, fold
@@ -33,6 +34,8 @@ class Trial:
         self.powers = {name: np.zeros(3) for name in names}
         self.tallies = {name: Tally() for name in names}
         self.sums: dict[str, Sums] = {}
+        self.passed: dict[str, list[tuple[Array, Array]]] = {}
+        """Vectors and products of the layer that is at work, whose last ones are yet to come."""
 
     def mean_powers(self) -> Float[np.ndarray, "2 matrix"]:
         """Mean square of the exact products and of the errors; (1, 0) for layers proved exact."""
@@ -50,6 +53,8 @@ class ProgrammedChips:
         self.quantized, self.cores, self.plans, self.keys = quantized, cores, plans, keys
         self.activity: Kind = activity
         self.chips = [Trial(plans) for _ in range(count)]
+        self.written: dict[tuple[int, str], Written] = {}
+        """The cells that recurrent layers read at every step."""
 
     def classify(self, images: Images, wanted: Num[np.ndarray, "image value"], first: int) -> Iterator[None]:
         """Add the classes of images called `first`, first + 1, …, and how near outputs come to those wanted, a step a
@@ -62,21 +67,45 @@ class ProgrammedChips:
             chip.nearness.append(compare_outputs(y, wanted))
             yield
 
-    def _play(self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"]) -> Array:
-        """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`."""
-        shared, core, own = layer == next(iter(self.plans)), self.cores[layer], self.quantized.layers[layer]
+    def _play(
+        self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"], first: int = 0
+    ) -> Array:
+        """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`, if
+        its vectors do not depend on what the chips answer."""
+        shared = layer == next(iter(self.plans)) and not self.plans[layer].recurrent
         played = opening.get(layer)
         if played is None:
-            keys = self.keys if shared else self.keys[trial : trial + 1]
-            played = play(core, self.plans[layer], own, x, names, keys=keys)
+            played = self._products(slice(None) if shared else slice(trial, trial + 1), layer, x, names, first)
         if shared:
             opening[layer] = played
-        chip = self.chips[trial]
-        y, chip.tallies[layer] = jax.tree.map(lambda each: each[trial if shared else 0], played)
-        seen = watch(core, self.plans[layer], own, x, chip.tallies[layer], self.activity)
+        y, tally = jax.tree.map(lambda each: each[trial if shared else 0], played)
+        self._note(self.chips[trial], layer, names, x, y, tally)
+        return y
+
+    def _products(
+        self, chips: slice, layer: str, x: Int[Array, "batch vector row"], names: Array, first: int
+    ) -> tuple[Num[Array, "chip batch vector col"], Tally]:
+        plan, own, keys, place = self.plans[layer], self.quantized.layers[layer], self.keys[chips], (chips.start, layer)
+        if plan.recurrent and place not in self.written:
+            self.written[place] = write(self.cores[layer], plan, own, keys=keys)
+        return play(self.cores[layer], plan, own, x, names, keys=keys, first=first, written=self.written.get(place))
+
+    def _note(self, chip: Trial, layer: str, names: Array, x: Array, y: Array, tally: Tally) -> None:
+        """Add what the vectors did, and how good the products are, when the last of each image have passed."""
+        earlier, before = chip.passed.pop(layer, []), chip.tallies[layer].codes
+        if earlier and tally.codes is not None and before is not None:
+            tally = replace(tally, codes=before + tally.codes)
+        chip.tallies[layer] = tally
+        passed = [*earlier, (x, y)]
+        if sum(part.shape[1] for part, _ in passed) < self.plans[layer].vectors:
+            chip.passed[layer] = passed
+            return
+        if earlier:
+            x, y = (jnp.concatenate(parts, axis=1) for parts in zip(*passed, strict=True))
+        plan, own = self.plans[layer], self.quantized.layers[layer]
+        seen = watch(self.cores[layer], plan, own, x, np.asarray(names), tally, self.activity)
         chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
         self._compare(chip, layer, x, y)
-        return y
 
     def _compare(self, chip: Trial, layer: str, x: Int[Array, "batch vector row"], y: Array) -> None:
         """Add the power of some products and of their errors."""

@@ -2,7 +2,8 @@
 
 Rounded weights and clipped inputs shift the mean output of a channel, and every layer behind inherits the shift
 (Nagel et al., ICCV 2019, correct it from data). Here each layer is corrected in turn, on inputs that come from
-corrected layers, so that its statistics on the calibration images are those of the float network.
+corrected layers, so that its statistics on the calibration images are those of the float network. A recurrent layer's
+are those of its sums before the gates, at all steps.
 """
 
 import dataclasses
@@ -11,11 +12,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int32, Int64
 
 from pimsim.network.graph import Images
-from pimsim.network.layers.base import AbstractWeightedLayer
-from pimsim.network.quantize import QuantizedLayer, QuantizedNetwork, apply_layer
+from pimsim.network.layers.base import AbstractRecurrentLayer, AbstractWeightedLayer, matrix_name
+from pimsim.network.quantize import QuantizedLayer, QuantizedNetwork, apply_named, exact, half_by_half, matrices
+from pimsim.numerics import contract
 
 CORRECTION_IMAGES = 250
 MOST_GAIN = 2.0
@@ -26,21 +28,55 @@ def corrected(quantized: QuantizedNetwork, images: Images, kind: Literal["bias",
     """The network with biases, and for `batch_norm` scales, that give each channel the float network's statistics."""
     network, layers = quantized.network, dict(quantized.layers)
     both = jnp.concatenate([jnp.asarray(images[:CORRECTION_IMAGES])] * 2)
-    shapes = network.shapes
-    reads = {node.name: node.inputs[0] for node in network.nodes}
+    partly, maps = dataclasses.replace(quantized, layers=layers), matrices(network)
 
     def layer_by_layer(
         name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]
     ) -> Float[Array, "batch ..."]:
         """The float network's batch beside the quantized one's."""
         floating, rounded = jnp.split(x, 2)
-        wanted = layer.forward(*network.parameters(name), floating)
-        found = apply_layer(layers[name], layer, rounded, shapes[reads[name]])
-        layers[name] = _matched(layers[name], _moments(found), _moments(wanted), kind)
-        return jnp.concatenate([wanted, apply_layer(layers[name], layer, rounded, shapes[reads[name]])])
+        wanted, operands = layer.trace(*network.parameters(name), floating)
+        if isinstance(layer, AbstractRecurrentLayer):
+            found = _sums(partly, name, rounded)
+            targets = {
+                matrix_name(name, word): _affine(maps[matrix_name(name, word)], own) for word, own in operands.items()
+            }
+        else:
+            found, targets = {name: apply_named(partly, name, rounded, exact(partly))}, {name: wanted}
+        for matrix, y in found.items():
+            layers[matrix] = _matched(layers[matrix], _moments(y), _moments(targets[matrix]), kind)
+        return jnp.concatenate([wanted, apply_named(partly, name, rounded, exact(partly))])
 
-    network.walk(both, layer_by_layer)
-    return dataclasses.replace(quantized, layers=layers)
+    network.walk(both, layer_by_layer, half_by_half(quantized))
+    return partly
+
+
+def _affine(
+    own: tuple[Float[np.ndarray, "row col"], Float[np.ndarray, " col"]],
+    operands: tuple[Float[Array, "batch step _"], ...],
+) -> Float[Array, "vector col"]:
+    """What a matrix and its bias make of vectors."""
+    matrix, bias = own
+    return contract(jnp.concatenate(operands, axis=-1).reshape(-1, len(matrix)), jnp.asarray(matrix)) + bias
+
+
+def _sums(
+    quantized: QuantizedNetwork, name: str, x: Float[Array, "batch step value"]
+) -> dict[str, Float[Array, "vector col"]]:
+    """The scaled products of each matrix of a recurrent layer, at all steps."""
+    product, found = exact(quantized), {}
+
+    def record(matrix: str, x: Int32[Array, "batch vector row"], first: int) -> Int64[Array, "batch vector col"]:
+        y = product(matrix, x)
+        found.setdefault(matrix, []).append(y.reshape(-1, y.shape[-1]))
+        return y
+
+    apply_named(quantized, name, x, record)
+    own = quantized.layers
+    return {
+        matrix: jnp.concatenate(y) * (own[matrix].input_scale * own[matrix].weight_scale) + own[matrix].bias
+        for matrix, y in found.items()
+    }
 
 
 def _matched(layer: QuantizedLayer, found: np.ndarray, wanted: np.ndarray, kind: str) -> QuantizedLayer:

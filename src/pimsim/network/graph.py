@@ -13,7 +13,12 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int, Num, PRNGKeyArray
 
 from pimsim.errors import NetworkError, PimsimError, nearest
-from pimsim.network.layers.base import AbstractLayer, AbstractVectorLayer, AbstractWeightedLayer
+from pimsim.network.layers.base import (
+    AbstractLayer,
+    AbstractProductLayer,
+    AbstractVectorLayer,
+    AbstractWeightedLayer,
+)
 from pimsim.network.layers.shape import Input, side_by_side
 from pimsim.network.ops import MatrixOp, Op, Shape
 
@@ -147,8 +152,10 @@ class Network(eqx.Module):
         self,
         images: Images,
         matrix: Callable[[str, AbstractWeightedLayer, Float[Array, "batch ..."]], Float[Array, "batch ..."]],
+        product: Callable[..., Float[Array, "batch ..."]] | None = None,
     ) -> Float[Array, "batch *class"]:
-        """Evaluate the network with matrix(name, layer, x) in place of the matrix layers' own arithmetic."""
+        """Evaluate the network with matrix(name, layer, x) in place of the matrix layers' own arithmetic, and
+        product(name, layer, *inputs) in place of that of the layers that multiply results, if it is given."""
         if images.shape[1:] != self.input_shape:
             raise NetworkError(IMAGE, f"expected images of shape {self.input_shape}, got {images.shape[1:]}")
         tensors = {IMAGE: jnp.asarray(images)}
@@ -157,6 +164,8 @@ class Network(eqx.Module):
             inputs = [tensors[name] for name in node.inputs]
             if isinstance(node.layer, AbstractWeightedLayer):
                 tensors[node.name] = matrix(node.name, node.layer, *inputs)
+            elif product and isinstance(node.layer, AbstractProductLayer):
+                tensors[node.name] = product(node.name, node.layer, *inputs)
             else:
                 tensors[node.name] = _apply(node.layer, self.weights.get(node.name, {}), *inputs)
             readers.subtract(node.inputs)

@@ -7,10 +7,9 @@ two products is the digital unit's, in code that does not contain the product, s
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int32, Int64
@@ -18,34 +17,25 @@ from jaxtyping import Array, Float, Int32, Int64
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Images, Network
 from pimsim.network.grids import input_grid, weight_grid
-from pimsim.network.layers.base import AbstractMatrixLayer, AbstractWeightedLayer
-from pimsim.network.ops import Precision, Shape
-from pimsim.network.ranges import Method, best_reach, input_ranges
+from pimsim.network.integers import (
+    Product,
+    QuantizedLayer,
+    QuantizedOperand,
+    QuantizedProduct,
+    apply_layer,
+    apply_steps,
+)
+from pimsim.network.layers.base import (
+    AbstractMatrixLayer,
+    AbstractProductLayer,
+    AbstractRecurrentLayer,
+    Einsum,
+    matrix_name,
+)
+from pimsim.network.ops import Precision
+from pimsim.network.ranges import Method, Operand, best_reach, input_ranges, integer_range
 from pimsim.network.scheme import Scheme
 from pimsim.numerics import exact_product
-
-Product = Callable[[str, Int32[Array, "batch vector row"]], Int64[Array, "batch vector col"]]
-"""product(layer, x): the integers x times the layer's matrix."""
-
-
-@dataclass(frozen=True, eq=False)
-class QuantizedLayer:
-    """A matrix layer on integers: input ≈ x · input_scale, weight ≈ matrix · weight_scale."""
-
-    matrix: Int32[np.ndarray, "row col"]
-    weight_scale: Float[np.ndarray, " col"]
-    input_scale: float
-    signed_input: bool
-    bias: Float[np.ndarray, " col"]
-    """In the float network's own unit, added after the scales."""
-    weight_bits: int
-    input_bits: int
-    input_zero: int = 0
-    """The integer that stands for an input of 0; unsigned integers that are shifted so hold values of both signs."""
-
-    @property
-    def precision(self) -> Precision:
-        return Precision(self.weight_bits, self.input_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +44,19 @@ class QuantizedNetwork:
 
     network: Network
     layers: dict[str, QuantizedLayer]
+    """By the name of the matrix: the layer's, and a word of its own where the layer has several or steps."""
 
+    products: dict[str, QuantizedProduct] = field(default_factory=dict)
+    """Of two results, by the operation's name, at the core's input bits."""
 
-def integer_range(bits: int, signed: bool) -> tuple[int, int]:
-    """The least and the greatest integer: 0 … 2^b - 1, or ±(2^(b-1) - 1); the signed one-bit integers are -1 and 0."""
-    top = 2 ** (bits - 1) - 1 if signed else 2**bits - 1
-    return (min(-top, -1) if signed else 0), top
+    def parts(self, layer: str) -> dict[str, QuantizedLayer]:
+        """The matrices of a recurrent layer by their words."""
+        words = self.network.layer(layer).maps(*self.network.parameters(layer))  # type: ignore[attr-defined]
+        return {word: self.layers[matrix_name(layer, word)] for word in words}
+
+    def multiplier(self, layer: str) -> Einsum:
+        """The products of one layer on integers."""
+        return lambda word, *asked: self.products[matrix_name(layer, word)].multiply(*asked)
 
 
 def quantize(
@@ -79,42 +76,72 @@ def quantize(
     if not 0 < percentile <= 100:
         raise SpecError("percentile", f"must be above 0 and at most 100, got {percentile:g}")
     scheme, usual = scheme or Scheme(), Precision(weight_bits, input_bits)
-    own = scheme.precisions(network.matrix_layers, usual)
-    held, layers = {name: _matrix_layer(network, name) for name in network.matrix_layers}, {}
-    for name, (low, reach, samples) in input_ranges(network, images, method, percentile).items():
-        bits, signed = own.get(name, usual), low < 0
-        if signed and bits.inputs == 1:
-            raise SpecError("input_bits", f"1 bit cannot carry the signed inputs of {name}", "Use 2 bits or more.")
-        weight, bias = network.parameters(name)
+    held = matrices(network)
+    own, ranges, layers = scheme.precisions(tuple(held), usual), input_ranges(network, images, method, percentile), {}
+    for name, (weight, bias) in held.items():
+        bits, operands = own.get(name, usual), ranges[name]
+        signed = _is_signed(name, operands, bits.inputs)
+        input_scale, gain = _input_scale(operands, integer_range(bits.inputs, signed)[1], method)
         matrix, scale = quantize_matrix(
-            np.asarray(held[name].matrix(weight)), bits.weights, per=scheme.per, reach=scheme.weight_range
+            weight * np.reshape(gain, (-1, 1)).astype(weight.dtype), bits.weights, scheme.per, scheme.weight_range
         )
-        top = integer_range(bits.inputs, signed)[1]
-        if method == "mse" and reach:
-            reach = float(best_reach(samples[:, None].astype(np.float64), np.array([reach]), top)[0])
-        layers[name] = QuantizedLayer(
-            matrix, scale, reach / top if reach else 1.0, signed, np.asarray(bias, np.float64), *bits
-        )
-    return QuantizedNetwork(network, {name: _in_own_scales(network, name, layer) for name, layer in layers.items()})
+        layer = QuantizedLayer(matrix, scale, input_scale, signed, np.asarray(bias, np.float64), *bits, row_gain=gain)
+        layers[name] = _in_own_scales(network, name, weight, layer) if name in network.matrix_layers else layer
+    products = {
+        name: QuantizedProduct(*(_operand(name, side, input_bits, method) for side in sides))
+        for name, sides in ranges.items()
+        if name not in held
+    }
+    return QuantizedNetwork(network, layers, products)
 
 
-def _in_own_scales(network: Network, name: str, layer: QuantizedLayer) -> QuantizedLayer:
+def _in_own_scales(
+    network: Network, name: str, weight: Float[np.ndarray, "row col"], layer: QuantizedLayer
+) -> QuantizedLayer:
     """The layer in the scales that the network brings along, where it was quantized before."""
     if grid := input_grid(network, name, layer.input_bits):
         layer = replace(layer, input_scale=grid.scale, input_zero=grid.zero, signed_input=grid.signed)
-    matrix = np.asarray(_matrix_layer(network, name).matrix(network.parameters(name)[0]))
-    if own := weight_grid(network, name, matrix, layer.weight_bits):
+    if own := weight_grid(network, name, weight, layer.weight_bits):
         layer = replace(layer, matrix=own[0], weight_scale=own[1])
     return layer
 
 
-def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
-    """A layer that is one matrix for all its vectors; NetworkError where it has weights of another kind."""
-    layer = network.layer(name)
-    if not isinstance(layer, AbstractMatrixLayer):
-        fact = f"{type(layer).__name__} has a float arithmetic and a cost, but no integer arithmetic"
-        raise NetworkError(name, fact, "Ask for its cost alone: dataset: none")
-    return layer
+def _operand(name: str, found: Operand, bits: int, method: Method) -> QuantizedOperand:
+    signed = _is_signed(name, [found], bits)
+    return QuantizedOperand(_input_scale([found], integer_range(bits, signed)[1], method)[0], signed, bits)
+
+
+def _is_signed(name: str, operands: list[Operand], bits: int) -> bool:
+    signed = min(operand.low for operand in operands) < 0
+    if signed and bits == 1:
+        raise SpecError("input_bits", f"1 bit cannot carry the signed inputs of {name}", "Use 2 bits or more.")
+    return signed
+
+
+def matrices(network: Network) -> dict[str, tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]]]:
+    """Every matrix with its bias, in the order in which vectors meet them; NetworkError for weights of another kind."""
+    found = {}
+    for name in network.matrix_layers:
+        layer, parameters = network.layer(name), map(np.asarray, network.parameters(name))
+        if not isinstance(layer, AbstractMatrixLayer | AbstractRecurrentLayer):
+            fact = f"{type(layer).__name__} has a float arithmetic and a cost, but no integer arithmetic"
+            raise NetworkError(name, fact, "Ask for its cost alone: dataset: none")
+        for word, (matrix, bias) in layer.maps(*parameters).items():
+            found[matrix_name(name, word)] = np.asarray(matrix), np.asarray(bias)
+    return found
+
+
+def _input_scale(operands: list[Operand], top: int, method: Method) -> tuple[float, Float[np.ndarray, " row"] | float]:
+    """The scale of the operand that reaches farthest, and the gain of each row where there are several."""
+    scales = []
+    for _, reach, samples, _ in operands:
+        if method == "mse" and reach:
+            reach = float(best_reach(samples[:, None].astype(np.float64), np.array([reach]), top)[0])
+        scales.append(reach / top)
+    largest = max(scales) or 1.0
+    if len(operands) == 1:
+        return largest, 1.0
+    return largest, np.repeat([scale / largest or 1.0 for scale in scales], [operand.rows for operand in operands])
 
 
 def quantize_matrix(
@@ -137,63 +164,50 @@ def quantize_matrix(
 
 def evaluate(quantized: QuantizedNetwork, images: Images, product: Product) -> Float[Array, "batch *class"]:
     """The network's logits, with every matrix layer's integers multiplied by `product`."""
-    network = quantized.network
-    inputs = {node.name: node.inputs[0] for node in network.nodes}
-    shapes = network.shapes
+    return quantized.network.walk(
+        images, lambda name, _, x: apply_named(quantized, name, x, product), functools.partial(apply_product, quantized)
+    )
 
-    def matrix_layer(
-        name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]
+
+def apply_product(
+    quantized: QuantizedNetwork, name: str, layer: AbstractProductLayer, *inputs: Float[Array, "batch ..."]
+) -> Float[Array, "batch ..."]:
+    """A layer that multiplies results, on integers."""
+    return layer.apply(quantized.multiplier(name), *inputs)
+
+
+def half_by_half(quantized: QuantizedNetwork) -> Callable[..., Float[Array, "batch ..."]]:
+    """`apply_product` for batches of two halves: the first in float, the second on integers."""
+
+    def product(
+        name: str, layer: AbstractProductLayer, *inputs: Float[Array, "batch ..."]
     ) -> Float[Array, "batch ..."]:
-        own = quantized.layers[name]
-        return apply_layer(own, layer, x, shapes[inputs[name]], functools.partial(product, name))
+        floating, rounded = zip(*(jnp.split(x, 2) for x in inputs), strict=True)
+        return jnp.concatenate([layer(*floating), apply_product(quantized, name, layer, *rounded)])
 
-    return network.walk(images, matrix_layer)
-
-
-def apply_layer(
-    own: QuantizedLayer, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."], input_shape: Shape,
-    product: Callable[[Int32[Array, "batch vector row"]], Int64[Array, "batch vector col"]] | None = None,
-) -> Float[Array, "batch ..."]:  # fmt: skip
-    """One layer on integers: its inputs rounded, multiplied by its matrix (exactly if nobody says how), and scaled."""
-    steps = _to_integers(layer, x, own.input_scale, *_bounds(own))
-    if own.input_zero:  # also of padding
-        steps = steps + own.input_zero
-    y = product(steps) if product else exact_product(steps, own.matrix, signed=own.signed_input)
-    if own.input_zero:
-        y = y - own.input_zero * own.matrix.sum(axis=0)
-    return _to_float(layer, y, own.input_scale * own.weight_scale, own.bias, input_shape=input_shape)
+    return product
 
 
-def _bounds(own: QuantizedLayer) -> tuple[int, int]:
-    """The least and the greatest input, in steps from 0."""
-    low, high = integer_range(own.input_bits, own.signed_input)
-    return low - own.input_zero, high - own.input_zero
-
-
-def rounded_inputs(own: QuantizedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
-    """What a layer's integer inputs stand for."""
-    low, high = _bounds(own)
-    return jnp.clip(jnp.rint(x.astype(jnp.float64) / own.input_scale), low, high) * own.input_scale
+def apply_named(
+    quantized: QuantizedNetwork, name: str, x: Float[Array, "batch ..."], product: Product
+) -> Float[Array, "batch ..."]:
+    """One layer of the network on integers."""
+    layer = quantized.network.layer(name)
+    if isinstance(layer, AbstractRecurrentLayer):
+        return apply_steps(quantized.parts(name), layer, x, lambda word, *asked: product(f"{name}/{word}", *asked))
+    return apply_layer(quantized.layers[name], layer, x, x.shape[1:], functools.partial(product, name))
 
 
 def reference(quantized: QuantizedNetwork, images: Images) -> Float[Array, "batch *class"]:
     """The logits of ideal hardware: every product is exact."""
+    return evaluate(quantized, images, exact(quantized))
 
-    def exact(name: str, x: Int32[Array, "batch vector row"]) -> Int64[Array, "batch vector col"]:
+
+def exact(quantized: QuantizedNetwork) -> Product:
+    """The products of ideal hardware."""
+
+    def product(name: str, x: Int32[Array, "batch vector row"], first: int = 0) -> Int64[Array, "batch vector col"]:
         layer = quantized.layers[name]
         return exact_product(x, layer.matrix, signed=layer.signed_input)
 
-    return evaluate(quantized, images, exact)
-
-
-@jax.jit
-def _to_integers(layer, x, scale, low, high):
-    """x / scale, rounded half to even and clipped, as the vectors that enter the layer's matrix."""
-    steps = jnp.rint(x.astype(jnp.float64) / scale)
-    return layer.vectors(jnp.clip(steps, low, high).astype(jnp.int32))
-
-
-@functools.partial(jax.jit, static_argnames="input_shape")
-def _to_float(layer, y, scale, bias, input_shape):
-    """y · scale + bias in float64, as the layer's float32 output tensor."""
-    return layer.tensor((y * scale + bias).astype(jnp.float32), input_shape)
+    return product

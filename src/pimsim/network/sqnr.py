@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from pimsim.network.graph import Images
-from pimsim.network.layers.base import AbstractWeightedLayer
-from pimsim.network.quantize import QuantizedNetwork, apply_layer, rounded_inputs
+from pimsim.network.integers import rounded_inputs
+from pimsim.network.layers.base import AbstractWeightedLayer, matrix_name
+from pimsim.network.quantize import QuantizedNetwork, apply_named, exact, half_by_half, matrices
 from pimsim.units import Ratios
 
 REPORT_IMAGES = 32
@@ -17,7 +18,10 @@ REPORT_IMAGES = 32
 
 @dataclass(frozen=True)
 class QuantizationReport:
-    """Of each matrix layer, the power of an error over that of the signal, on some of the calibration images."""
+    """Of each matrix, the power of an error over that of the signal, on some of the calibration images.
+
+    What is said of outputs is said of the layer, where it has several matrices or steps.
+    """
 
     layer: Shaped[np.ndarray, " layer"]
     weight_bits: Int[np.ndarray, " layer"]
@@ -42,30 +46,28 @@ class QuantizationReport:
 
 def report(quantized: QuantizedNetwork, images: Images) -> QuantizationReport:
     """Walk the float and the quantized network side by side, as two halves of one batch."""
-    network, found = quantized.network, {}
-    shapes = network.shapes
-    reads = {node.name: node.inputs[0] for node in network.nodes}
+    network, product, found = quantized.network, exact(quantized), {}
+    held = matrices(network)
 
     def measure(name: str, layer: AbstractWeightedLayer, x: Float[Array, "batch ..."]) -> Float[Array, "batch ..."]:
         floating, rounded = jnp.split(x, 2)
-        own, shape = quantized.layers[name], shapes[reads[name]]
-        weight, bias = network.parameters(name)
-        wanted = layer.forward(weight, bias, floating)
-        found[name] = (
-            noise(own.matrix * own.weight_scale, np.asarray(layer.matrix(np.asarray(weight)))),  # type: ignore[attr-defined]
-            noise(rounded_inputs(own, floating), floating),
-            noise(apply_layer(own, layer, floating, shape), wanted),
-            noise(result := apply_layer(own, layer, rounded, shape), wanted),
-        )
+        wanted, operands = layer.trace(*network.parameters(name), floating)
+        added = noise(apply_named(quantized, name, floating, product), wanted)
+        gathered = noise(result := apply_named(quantized, name, rounded, product), wanted)
+        for word, parts in operands.items():
+            matrix, vectors = matrix_name(name, word), jnp.concatenate(parts, axis=-1)
+            own, gain = quantized.layers[matrix], np.reshape(quantized.layers[matrix].row_gain, (-1, 1))
+            weights = noise(own.matrix * own.weight_scale, held[matrix][0] * gain)
+            found[matrix] = weights, noise(rounded_inputs(own, vectors), vectors), added, gathered
         return jnp.concatenate([wanted, result])
 
-    network.walk(jnp.concatenate([jnp.asarray(images[:REPORT_IMAGES])] * 2), measure)
+    network.walk(jnp.concatenate([jnp.asarray(images[:REPORT_IMAGES])] * 2), measure, half_by_half(quantized))
     layers = quantized.layers.values()
     return QuantizationReport(
-        np.array(list(found)),
+        np.array(list(quantized.layers)),
         np.array([layer.weight_bits for layer in layers]),
         np.array([layer.input_bits for layer in layers]),
-        *np.array(list(found.values())).T.copy(),
+        *np.array([found[name] for name in quantized.layers]).T.copy(),
     )
 
 

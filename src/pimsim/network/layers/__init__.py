@@ -3,7 +3,14 @@
 from pimsim.network.layers.activation import Function, Gelu, LeakyRelu, Relu, Relu6, Sigmoid, Tanh
 from pimsim.network.layers.arithmetic import Affine, Arithmetic
 from pimsim.network.layers.attention import Attention
-from pimsim.network.layers.base import AbstractLayer, AbstractMatrixLayer, AbstractVectorLayer, AbstractWeightedLayer
+from pimsim.network.layers.base import (
+    AbstractLayer,
+    AbstractMatrixLayer,
+    AbstractProductLayer,
+    AbstractRecurrentLayer,
+    AbstractVectorLayer,
+    AbstractWeightedLayer,
+)
 from pimsim.network.layers.conv import Conv2d, LocallyConnected
 from pimsim.network.layers.dense import Dense
 from pimsim.network.layers.merge import Add, Concat, Join, Multiply

@@ -3,17 +3,16 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from pimsim.errors import NetworkError
-from pimsim.network.layers.base import AbstractVectorLayer
+from pimsim.network.layers.base import AbstractProductLayer, Einsum
 from pimsim.network.layers.normalize import normalization
 from pimsim.network.layers.window import check_sizes
 from pimsim.network.ops import Op, ProductOp, Shape, all_of, each
 
 
-class Attention(AbstractVectorLayer):
+class Attention(AbstractProductLayer):
     """softmax(Q·Kᵀ / √d) · V in each head, from queries, keys and values of one shape (Vaswani et al., NIPS 2017).
 
     Causal: token t sees the tokens up to t. `cached` tokens came earlier: their keys and values are kept on the chip,
@@ -54,13 +53,19 @@ class Attention(AbstractVectorLayer):
             ProductOp(name, (weights, values), self.heads, tokens, seen, depth, False, self.cached, macs, need, first),
         ]
 
-    def __call__(self, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch token value"]:
+    def apply(self, multiply: Einsum, *inputs: Float[Array, "batch token value"]) -> Float[Array, "batch token value"]:
         if self.cached:
             raise NetworkError("", f"sees {self.cached} earlier tokens, of which only the number is known")
-        batch, tokens, width = inputs[0].shape
-        q, k, v = (x.reshape(batch, tokens, self.heads, -1) for x in inputs)
-        scores = jnp.einsum("bihd,bjhd->bhij", q, k, precision=lax.Precision.HIGHEST) / (width // self.heads) ** 0.5
+        return self.attend(multiply, *inputs)
+
+    def attend(
+        self, multiply: Einsum, queries: Float[Array, "batch token value"], keys: Float[Array, "batch key value"],
+        values: Float[Array, "batch key value"], first: int | Int[Array, ""] = 0,
+    ) -> Float[Array, "batch token value"]:  # fmt: skip
+        """The output for tokens first, first + 1, …, of which there may be fewer than keys."""
+        q, k, v = (x.reshape(*x.shape[:2], self.heads, -1) for x in (queries, keys, values))
+        scores = multiply("scores", "bihd,bjhd->bhij", q, k) / q.shape[-1] ** 0.5
         if self.causal:
-            scores = jnp.where(jnp.tri(tokens, dtype=bool), scores, -jnp.inf)
-        y = jnp.einsum("bhij,bjhd->bihd", jax.nn.softmax(scores), v, precision=lax.Precision.HIGHEST)
-        return y.reshape(batch, tokens, width)
+            seen = jnp.arange(k.shape[1]) <= first + jnp.arange(q.shape[1])[:, None]
+            scores = jnp.where(seen, scores, -jnp.inf)
+        return multiply("", "bhij,bjhd->bihd", jax.nn.softmax(scores), v).reshape(queries.shape)

@@ -1,17 +1,15 @@
 """Products of two results, for which no crossbar stores a side."""
 
 import equinox as eqx
-import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float
 
 from pimsim.errors import NetworkError
-from pimsim.network.layers.base import AbstractVectorLayer
+from pimsim.network.layers.base import AbstractProductLayer, Einsum
 from pimsim.network.layers.window import check_sizes
 from pimsim.network.ops import Op, ProductOp, Shape, all_of, each
 
 
-class MatrixProduct(AbstractVectorLayer):
+class MatrixProduct(AbstractProductLayer):
     """[m, heads·k] by [k, heads·n] (the values in A·V), or by [n, heads·k] if transposed (the keys in Q·Kᵀ), head by
     head, to [m, heads·n]."""
 
@@ -41,8 +39,7 @@ class MatrixProduct(AbstractVectorLayer):
         need = each(m), all_of(shapes[1][0], m)
         return [ProductOp(name, (left, right), self.heads, m, k, n, self.transposed, 0, self.heads * m * k * n, need)]
 
-    def __call__(self, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch vector result"]:
+    def apply(self, multiply: Einsum, *inputs: Float[Array, "batch ..."]) -> Float[Array, "batch vector result"]:
         a, b = (x.reshape(*x.shape[:2], self.heads, -1) for x in inputs)
-        equation = "bmhk,bnhk->bmhn" if self.transposed else "bmhk,bkhn->bmhn"
-        y = jnp.einsum(equation, a, b, precision=lax.Precision.HIGHEST)
+        y = multiply("", "bmhk,bnhk->bmhn" if self.transposed else "bmhk,bkhn->bmhn", a, b)
         return y.reshape(*y.shape[:2], -1)

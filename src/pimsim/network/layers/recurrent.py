@@ -1,17 +1,19 @@
 """Recurrent layers: each step waits for the one before it."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Num
 
-from pimsim.network.layers.base import AbstractWeightedLayer, only_sequence
+from pimsim.network.layers.base import AbstractRecurrentLayer, Maps, Multiplier, only_sequence
 from pimsim.network.layers.window import check_sizes
 from pimsim.network.ops import MatrixOp, Op, Shape, VectorOp, each
-from pimsim.numerics import contract
 
 
-class Lstm(AbstractWeightedLayer):
+class Lstm(AbstractRecurrentLayer):
     """One vector a step through one matrix, with a state (Hochreiter and Schmidhuber, Neural Comput. 9, 1735 (1997)).
 
     (i, f, g, o) = [x(t), h(t-1)] · w + bias
@@ -48,24 +50,27 @@ class Lstm(AbstractWeightedLayer):
             )
         return ops
 
-    def forward(
-        self,
-        weight: Float[Array, "row col"],
-        bias: Float[Array, " col"],
-        x: Float[Array, "batch step value"],
-    ) -> Float[Array, "batch step unit"]:
-        def step(state, now):
-            h, c = state
-            i, f, g, o = jnp.split(contract(jnp.concatenate([now, h], axis=1), weight) + bias, 4, axis=1)
-            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-            h = jax.nn.sigmoid(o) * jnp.tanh(c)
-            return (h, c), h
+    def maps(self, weight: Num[np.ndarray | Array, "row col"], bias: Float[np.ndarray | Array, " col"]) -> Maps:
+        return {"matrix": (weight, bias)}
 
-        start = jnp.zeros((x.shape[0], self.units), x.dtype)
-        return jax.lax.scan(step, (start, start), x.swapaxes(0, 1))[1].swapaxes(0, 1)
+    def ahead(self, x: Float[Array, "batch step value"], multiply: Multiplier) -> Float[Array, "batch step value"]:
+        return x
+
+    def start(self, x: Float[Array, "batch step value"]) -> Any:
+        zero = jnp.zeros((len(x), self.units), x.dtype)
+        return zero, zero
+
+    def step(
+        self, state: Any, now: Float[Array, "batch value"], multiply: Multiplier
+    ) -> tuple[Any, Float[Array, "batch unit"]]:
+        h, c = state
+        i, f, g, o = jnp.split(multiply("matrix", now, h), 4, axis=1)
+        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        h = jax.nn.sigmoid(o) * jnp.tanh(c)
+        return (h, c), h
 
 
-class Gru(AbstractWeightedLayer):
+class Gru(AbstractRecurrentLayer):
     """A step with two gates (Cho et al., EMNLP 2014).
 
     z = σ(x·Wz + h·Rz + bz),   r = σ(x·Wr + h·Rr + br),   h(t) = (1 - z) · n + z · h(t-1), from h = 0
@@ -113,24 +118,29 @@ class Gru(AbstractWeightedLayer):
         digital("", "add", units, 2)
         return ops
 
-    def forward(
-        self,
-        weight: Float[Array, "row col"],
-        bias: Float[Array, " col"],
-        x: Float[Array, "batch step value"],
-    ) -> Float[Array, "batch step unit"]:
-        n, values = self.units, x.shape[-1]
-        kernel, state, late = weight[:values], weight[values:-1], weight[-1, 2 * n :]
+    def maps(self, weight: Num[np.ndarray | Array, "row col"], bias: Float[np.ndarray | Array, " col"]) -> Maps:
+        n, gates = self.units, 2 * self.units
+        inputs, state, late = weight[: -n - 1], weight[-n - 1 : -1], weight[-1] * (np.arange(3 * n) >= gates)
+        if self.reset_after:
+            return {"inputs": (inputs, bias), "state": (state, late)}
+        return {
+            "inputs": (inputs, bias),
+            "state": (state[:, :gates], late[:gates]),
+            "candidate": (state[:, gates:], 0 * late[gates:]),
+        }
 
-        def step(h, now):
-            inputs, gates = contract(now, kernel) + bias, contract(h, state[:, : 2 * n])
-            z, r = jnp.split(jax.nn.sigmoid(inputs[:, : 2 * n] + gates), 2, axis=1)
-            if self.reset_after:
-                candidate = r * (contract(h, state[:, 2 * n :]) + late)
-            else:
-                candidate = contract(r * h, state[:, 2 * n :])
-            h = (1 - z) * jnp.tanh(inputs[:, 2 * n :] + candidate) + z * h
-            return h, h
+    def ahead(self, x: Float[Array, "batch step value"], multiply: Multiplier) -> Float[Array, "batch step sum"]:
+        return multiply("inputs", x)
 
-        start = jnp.zeros((x.shape[0], n), x.dtype)
-        return jax.lax.scan(step, start, x.swapaxes(0, 1))[1].swapaxes(0, 1)
+    def start(self, x: Float[Array, "batch step value"]) -> Any:
+        return jnp.zeros((len(x), self.units), x.dtype)
+
+    def step(
+        self, state: Any, now: Float[Array, "batch sum"], multiply: Multiplier
+    ) -> tuple[Any, Float[Array, "batch unit"]]:
+        h, gates = state, 2 * self.units
+        sums = multiply("state", h)
+        z, r = jnp.split(jax.nn.sigmoid(now[:, :gates] + sums[:, :gates]), 2, axis=1)
+        late = r * sums[:, gates:] if self.reset_after else multiply("candidate", r * h)
+        h = (1 - z) * jnp.tanh(now[:, gates:] + late) + z * h
+        return h, h
