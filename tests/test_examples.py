@@ -130,3 +130,12 @@ def test_decoder_replay():
         time, energy = (line.split() for line in output("decoder_replay.py", *arguments).splitlines()[1:3])
         assert int(time[2].replace(",", "")) == theirs + 10
         assert abs(float(energy[-1].rstrip("%"))) < 0.25
+
+
+def test_digit_rows():
+    """One pass over the data is enough to be far from chance; exact cells get what integers get."""
+    table = rows("digit_rows.py", "--epochs", "1", "--samples", "60", "--percent", "0", "--trials", "1")
+    assert len(table) == 2
+    for floating, integers, crossbar, spread in table:
+        assert floating > 30
+        assert (crossbar, spread) == (integers, 0)

@@ -37,10 +37,15 @@ def noisy(chip, read_noise=10e-6):
     return replace(chip, core=replace(chip.core, device=device))
 
 
+def planned(quantized, chip, copies=COPIES):
+    """How the layers are played, bit for bit."""
+    cores = dict.fromkeys(quantized.layers, chip.core)
+    return plan_layers(quantized, place(quantized.network.ops(), chip, copies), cores, "bit_true", None)
+
+
 def played(quantized, chip, x, key):
     """The outputs of one programmed chip, written anew for each step, and the vectors that passed its matrix."""
-    placement = place(quantized.network.ops(), chip, COPIES)
-    plans, seen = plan_layers(quantized, placement, chip.core, "bit_true", None), []
+    plans, seen = planned(quantized, chip), []
 
     def play(name, vectors, first=0):
         seen.append(np.asarray(vectors))
@@ -64,8 +69,7 @@ def test_steps_have_noise_of_their_own(lstm, small, key):
     vectors = jnp.asarray(np.tile(np.arange(-5, 6), (SEQUENCES, 1, 1)), jnp.int32)
     for read_noise in (0.0, 10e-6):
         chip = noisy(small, read_noise)
-        placement = place(quantized.network.ops(), chip, COPIES)
-        plan = plan_layers(quantized, placement, chip.core, "bit_true", None)["cell/matrix"]
+        plan = planned(quantized, chip)["cell/matrix"]
         at = partial(product, chip.core, plan, matrix, vectors, 1 + jnp.arange(SEQUENCES), key=key)
         y = np.stack([np.asarray(at(first=step))[:, 0] for step in (0, 2)])
         rows = y.reshape(2 * SEQUENCES, -1)
@@ -105,7 +109,7 @@ def test_tokens_keep_their_copies_and_their_noise(small, key):
     network = network.with_weights({"fc": {"weight": rng.normal(size=(VALUES, 4)), "bias": np.zeros(4)}})
     x = rng.normal(size=(SEQUENCES, STEPS, VALUES)).astype(np.float32)
     quantized, chip = quantize(network, x, weight_bits=8, input_bits=6), noisy(small)
-    plan = plan_layers(quantized, place(network.ops(), chip, {"fc": 3}), chip.core, "bit_true", None)["fc"]
+    plan = planned(quantized, chip, {"fc": 3})["fc"]
     at = partial(product, chip.core, plan, quantized.layers["fc"], image=jnp.arange(SEQUENCES), key=key)
     vectors = jnp.asarray(rng.integers(-31, 32, (SEQUENCES, STEPS, VALUES)), jnp.int32)
     whole = np.asarray(at(x=vectors))
