@@ -96,13 +96,12 @@ class ProgrammedChips:
         if earlier and tally.codes is not None and before is not None:
             tally = replace(tally, codes=before + tally.codes)
         chip.tallies[layer] = tally
-        passed = [*earlier, (x, y)]
-        if sum(part.shape[1] for part, _ in passed) < self.plans[layer].vectors:
+        passed, plan, own = [*earlier, (x, y)], self.plans[layer], self.quantized.layers[layer]
+        if plan.recurrent and sum(part.shape[1] for part, _ in passed) < plan.vectors:
             chip.passed[layer] = passed
             return
         if earlier:
             x, y = (jnp.concatenate(parts, axis=1) for parts in zip(*passed, strict=True))
-        plan, own = self.plans[layer], self.quantized.layers[layer]
         seen = watch(self.cores[layer], plan, own, x, np.asarray(names), tally, self.activity)
         chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
         self._compare(chip, layer, x, y)
