@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray, Shaped
 
 from pimsim.chip import CrossbarCore, Cuts, Ranges
 from pimsim.chip.crossbar import Traits
@@ -119,7 +119,7 @@ def _statistical(
     batch, vectors, rows = x.shape
     array = program(core, matrix, plan.cuts, plan.occupied, fold(key, 0), signed, plan.ranges)
     moments = error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies))
-    index = (image[:, None] * vectors + jnp.arange(vectors)).ravel()
+    index = vector_names(image, vectors).ravel()
     y = statistical(moments, matrix, x.reshape(-1, rows), signed, fold(key, plan.copies + 1), index)
     return y.reshape(batch, vectors, -1), array.tally
 
@@ -129,25 +129,37 @@ def _replicated(
     signed: bool,
 ) -> tuple[Num[Array, "batch vector col"], Tally]:  # fmt: skip
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
-    batch, vectors, rows = x.shape
-    copies, cuts = plan.copies, plan.cuts
-    waves = -(-vectors // copies)
-    dealt = jnp.pad(x, ((0, 0), (0, waves * copies - vectors), (0, 0))).reshape(batch, waves, copies, rows)
-    position = jnp.arange(waves * copies).reshape(1, waves, copies)
-    index = (image[:, None] * vectors)[..., None] + position
-    real = jnp.broadcast_to(position < vectors, index.shape) if plan.counts_codes else None
+    copies, index = plan.copies, vector_names(image, x.shape[1])
+    real = jnp.ones(index.shape, bool) if plan.counts_codes else None
 
     def on_copy(work: tuple[Array, Array, Array, Array | None]) -> tuple[Array, Tally]:
         copy, own, names, real = work
-        array = program(core, matrix, cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
-        own, names = own.reshape(-1, rows), names.reshape(-1)
+        array = program(core, matrix, plan.cuts, plan.occupied, fold(key, copy), signed, plan.ranges)
         if plan.engine == "linear":
             return linear(core, traits, array, own), array.tally
-        counted = None if real is None else real.ravel()
-        y, codes = read(core, traits, array, own, fold(key, copies), names, counted)
+        y, codes = read(core, traits, array, own, fold(key, copies), names, real)
         return y, replace(array.tally, codes=codes)
 
-    by_copy = jax.tree.map(lambda part: jnp.moveaxis(part, 2, 0), (dealt, index, real))
+    by_copy = jax.tree.map(lambda part: dealt(part, copies), (x, index, real))
     y, tallies = lax.map(on_copy, (jnp.arange(copies), *by_copy))
-    y = jnp.moveaxis(y.reshape(copies, batch, waves, -1), 0, 2)
-    return y.reshape(batch, waves * copies, -1)[:, :vectors], of_copies(tallies)
+    return gathered(y, x.shape[1]), of_copies(tallies)
+
+
+def vector_names(image: Int[Array, " batch"], vectors: int) -> Int[Array, "batch vector"]:
+    """The vectors of images, counted on from one to the next: what names the noise of their reads."""
+    return image[:, None] * vectors + jnp.arange(vectors)
+
+
+def dealt(values: Shaped[Array, "batch vector ..."], copies: int) -> Shaped[Array, "copy own ..."]:
+    """What belongs to vectors, by the copy that each of them passes: in turn, filled up with zeros."""
+    batch, vectors, *rest = values.shape
+    waves = -(-vectors // copies)
+    filled = jnp.pad(values, ((0, 0), (0, waves * copies - vectors), *((0, 0) for _ in rest)))
+    return jnp.moveaxis(filled.reshape(batch, waves, copies, *rest), 2, 0).reshape(copies, batch * waves, *rest)
+
+
+def gathered(y: Num[Array, "copy own col"], vectors: int) -> Num[Array, "batch vector col"]:
+    """The copies' results, as many vectors an image, in the order of the vectors."""
+    copies, _, cols = y.shape
+    by_wave = jnp.moveaxis(y.reshape(copies, -1, -(-vectors // copies), cols), 0, 2)
+    return by_wave.reshape(by_wave.shape[0], -1, cols)[:, :vectors]

@@ -80,15 +80,13 @@ def quantize(
         raise SpecError("percentile", f"must be above 0 and at most 100, got {percentile:g}")
     scheme, usual = scheme or Scheme(), Precision(weight_bits, input_bits)
     own = scheme.precisions(network.matrix_layers, usual)
-    held, layers = {name: _matrix_layer(network, name) for name in network.matrix_layers}, {}
+    held, layers = {name: matrix_of(network, name) for name in network.matrix_layers}, {}
     for name, (low, reach, samples) in input_ranges(network, images, method, percentile).items():
         bits, signed = own.get(name, usual), low < 0
         if signed and bits.inputs == 1:
             raise SpecError("input_bits", f"1 bit cannot carry the signed inputs of {name}", "Use 2 bits or more.")
-        weight, bias = network.parameters(name)
-        matrix, scale = quantize_matrix(
-            np.asarray(held[name].matrix(weight)), bits.weights, per=scheme.per, reach=scheme.weight_range
-        )
+        bias = network.parameters(name)[1]
+        matrix, scale = quantize_matrix(held[name], bits.weights, per=scheme.per, reach=scheme.weight_range)
         top = integer_range(bits.inputs, signed)[1]
         if method == "mse" and reach:
             reach = float(best_reach(samples[:, None].astype(np.float64), np.array([reach]), top)[0])
@@ -102,19 +100,19 @@ def _in_own_scales(network: Network, name: str, layer: QuantizedLayer) -> Quanti
     """The layer in the scales that the network brings along, where it was quantized before."""
     if grid := input_grid(network, name, layer.input_bits):
         layer = replace(layer, input_scale=grid.scale, input_zero=grid.zero, signed_input=grid.signed)
-    matrix = np.asarray(_matrix_layer(network, name).matrix(network.parameters(name)[0]))
+    matrix = matrix_of(network, name)
     if own := weight_grid(network, name, matrix, layer.weight_bits):
         layer = replace(layer, matrix=own[0], weight_scale=own[1])
     return layer
 
 
-def _matrix_layer(network: Network, name: str) -> AbstractMatrixLayer:
-    """A layer that is one matrix for all its vectors; NetworkError where it has weights of another kind."""
+def matrix_of(network: Network, name: str) -> Float[np.ndarray, "row col"]:
+    """The matrix that a layer is for all its vectors; NetworkError where it has weights of another kind."""
     layer = network.layer(name)
     if not isinstance(layer, AbstractMatrixLayer):
         fact = f"{type(layer).__name__} has a float arithmetic and a cost, but no integer arithmetic"
         raise NetworkError(name, fact, "Ask for its cost alone: dataset: none")
-    return layer
+    return np.asarray(layer.matrix(network.parameters(name)[0]))
 
 
 def quantize_matrix(
