@@ -15,7 +15,7 @@ from pimsim.catalog import cards, listing
 from pimsim.cli import main
 
 FAST = ("--set", "samples=12", "--set", "calibration.images=50")
-COMMANDS = ("run", "show", "list", "check", "compare", "validate")
+COMMANDS = ("run", "train", "show", "list", "check", "compare", "validate")
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc and /dev/full")
 
 

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
+MNIST = Path(__file__).parents[1] / "src/pimsim/network/data/mnist10k.npz"
 
 
 def rows(script, *arguments):
@@ -139,3 +142,20 @@ def test_digit_rows():
     for floating, integers, crossbar, spread in table:
         assert floating > 30
         assert (crossbar, spread) == (integers, 0)
+
+
+def test_noise_aware_training(tmp_path):
+    """Short of time and of images, training still brings back some of what known faults cost; the figure is drawn."""
+    figure, few = tmp_path / "training.png", tmp_path / "few.npz"
+    with np.load(MNIST) as data:
+        chosen = np.random.default_rng(0).permutation(len(data["x"]))[:500]
+        x, y = data["x"][chosen], data["y"][chosen]
+    np.savez(few, x_train=x[:400], y_train=y[:400], x_test=x[400:], y_test=y[400:])
+    reduced = ("--experiment", "isaac-mlp", "--cases", "stuck", "--trials", "1", "--samples", "100", "--epochs", "8")
+    printed = output(
+        "noise_aware_training.py", *reduced, "--batch", "20", "--dataset", str(few), "--figure", str(figure)
+    )
+    _, before, after, regained = (float(n) for n in re.findall(r"\d+\.?\d*(?= ?%)", printed.splitlines()[-1]))
+    assert before + 10 < after
+    assert regained > 0
+    assert figure.read_bytes().startswith(b"\x89PNG")

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pimsim.results import read_result as read_result
     from pimsim.results import write_result as write_result
     from pimsim.simulation import simulate as simulate
+    from pimsim.training import train as train
 
 _PUBLIC = {
     "Experiment": "pimsim.experiment",
@@ -27,6 +28,7 @@ _PUBLIC = {
     "quantize": "pimsim.network.quantize",
     "read_result": "pimsim.results",
     "simulate": "pimsim.simulation",
+    "train": "pimsim.training",
     "write_result": "pimsim.results",
 }
 __all__ = sorted(_PUBLIC)  # imported on first use: `pimsim --help` must not wait for JAX

@@ -26,7 +26,7 @@ COMPONENTS = (
 )  # fmt: skip
 """Keys that hold a component, or the name of one's card."""
 REGISTRIES = {"networks": ("network/zoo/__init__.py", "ZOO"), "datasets": ("network/datasets.py", "DATASETS")}
-FILES = ("dataset", "labels")
+FILES = ("dataset", "labels", "weights")
 """Keys of an experiment that may hold a file or a folder."""
 LONGEST_REMEDY = 200
 """Characters of names, beyond which an error does not repeat them."""

@@ -19,6 +19,14 @@ Overrides = Annotated[
     list[str],
     typer.Option("--set", metavar="PATH=VALUE", help="Replace one value; may be repeated.", show_default=False),
 ]
+Network = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="This network or .onnx file; on a chip, for its cost.", show_default=False),
+]
+Images = Annotated[str | None, typer.Option("--dataset", metavar="NAME|PATH", help="These images.", show_default=False)]
+Weights = Annotated[
+    str | None, typer.Option(metavar="FILE.npz", help="These weights, as train writes them.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units.")]
 EXAMPLES = """
 [bold]Examples[/]
@@ -28,6 +36,8 @@ EXAMPLES = """
   pimsim run isaac-lenet5 --set chip.core.adc.bits=7 -o seven.h5
 
   pimsim run isaac-lenet5 --set "chip.core.device.programming_noise=25 uS"
+
+  pimsim train isaac-lenet5                  its weights fitted to the chip's errors
 
   pimsim show isaac-ce                       a chip, with its sources
 
@@ -68,15 +78,9 @@ def run(
     experiment: Annotated[
         str, typer.Argument(help="A name from `pimsim list experiments`, a .yaml file, a result.h5, or a chip.")
     ],
-    network: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Run this network or .onnx file instead; on a chip, for its cost.", show_default=False
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME|PATH", help="Ask it these images instead.", show_default=False)
-    ] = None,
+    network: Network = None,
+    dataset: Images = None,
+    weights: Weights = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
     ] = None,
@@ -91,7 +95,7 @@ def run(
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
 
-    plan = _read_experiment(experiment, network, overrides, dataset)
+    plan = _read_experiment(experiment, network, overrides, dataset, weights)
     output = check_target(_default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
@@ -101,6 +105,45 @@ def run(
     written = [output] if trace is None else [output, write_trace(result.timeline, trace, result.replay)]
     _print(result_summary(result), as_json)
     print(f"wrote {' and '.join(map(str, written))}", file=sys.stderr)
+
+
+@app.command(
+    epilog="""Examples:
+
+    pimsim train isaac-lenet5 --set "chip.core.device.programming_noise=50 uS"
+
+    pimsim train my-experiment.yaml -o mine.npz --set training.epochs=20
+
+    pimsim train my-experiment.yaml -o mine.npz --set training.epochs=20 --resume
+
+    pimsim run my-experiment.yaml --weights mine.npz
+    """
+)
+def train(
+    experiment: Annotated[str, typer.Argument(help="A name from `pimsim list experiments`, or a .yaml file.")],
+    network: Network = None,
+    dataset: Images = None,
+    weights: Weights = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE.npz", show_default="results/NAME-trained.npz")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last epoch's checkpoint.")] = False,
+    overrides: Overrides = [],  # noqa: B006
+    as_json: Json = False,
+) -> None:
+    """Train a network for its chip; write its weights and, beside them, one HDF5 file of the run with them."""
+    quiet_jax()
+    from pimsim import training
+    from pimsim.results import check_target, result_summary, write_result
+
+    plan = _read_experiment(experiment, network, overrides, dataset, weights)
+    output = check_target(_default_output(f"{plan.name}-trained", ".npz") if output is None else output, ".npz")
+    target = check_target(output.with_suffix(".h5"))
+    with progress_bar() as progress, _within(experiment):
+        result = training.train(plan, output, resume=resume, progress=progress)
+    write_result(result, target)
+    _print(result_summary(result), as_json)
+    print(f"wrote {output} and {target}", file=sys.stderr)
 
 
 @app.command(
@@ -296,14 +339,17 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
     return dict(parse_override(text) for text in overrides)
 
 
-def _read_experiment(name: str, network: str | None, overrides: list[str], dataset: str | None = None) -> Any:
+def _read_experiment(
+    name: str, network: str | None, overrides: list[str], dataset: str | None, weights: str | None
+) -> Any:
     """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
     there is no data set."""
     from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
     from pimsim.results import read_result
     from pimsim.show import is_chip
 
-    changes = ({"dataset": dataset} if dataset else {}) | _parse(overrides)
+    named = {"dataset": dataset, "weights": weights}
+    changes = {field: value for field, value in named.items() if value} | _parse(overrides)
     if network and is_chip(name):
         return network_on_chip(name, network, changes)
     if network:
@@ -313,13 +359,13 @@ def _read_experiment(name: str, network: str | None, overrides: list[str], datas
     return load_experiment(name, changes)
 
 
-def _default_output(name: str) -> Path:
+def _default_output(name: str, suffix: str = ".h5") -> Path:
     folder = Path("results")
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
-        raise FileError(str(folder), os_fact(error), "Name a file elsewhere: -o FILE.h5") from None
-    return folder / f"{name}.h5"
+        raise FileError(str(folder), os_fact(error), f"Name a file elsewhere: -o FILE{suffix}") from None
+    return folder / f"{name}{suffix}"
 
 
 def _print(summary: dict[str, Any], as_json: bool) -> None:

@@ -39,6 +39,7 @@ from pimsim.network.inputs import require_rows
 from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
 from pimsim.network.preprocess import Preprocessing
 from pimsim.network.ranges import Method
+from pimsim.network.recipe import Recipe
 from pimsim.network.scheme import Scheme
 from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
@@ -139,6 +140,8 @@ class Experiment(AbstractSpec):
     chip: AbstractChip
     network: str
     """A name, or an .onnx file."""
+    weights: str | None = None
+    """An .npz file of weights, such as training writes, in place of the network's own."""
     dataset: str = NO_DATA
     """What the network is asked: a name, or a file or folder of one's own, with a dot or a slash in its name; `none`
     asks for the cost alone, of any network."""
@@ -161,6 +164,8 @@ class Experiment(AbstractSpec):
     mapping: MappingPlan = eqx.field(default_factory=MappingPlan)
     schedule: SchedulePlan = eqx.field(default_factory=SchedulePlan)
     charging: Charging = eqx.field(default_factory=Charging)
+    training: Recipe = eqx.field(default_factory=Recipe)
+    """How `pimsim train` trains the network for the chip; a run takes no notice of it."""
 
     def __check_init__(self):
         if not re.fullmatch(r"[^\s./\\][^\x00-\x1f/\\]{0,59}", self.name):
@@ -182,6 +187,8 @@ class Experiment(AbstractSpec):
         if isinstance(self.chip, Machine) and self.schedule not in (SchedulePlan(), SchedulePlan(kind="sequential")):
             fact = f"{self.chip.name} takes one layer after the other, and has no mesh and no buffers"
             raise SpecError("schedule", fact, "Leave it out.")
+        if self.weights is not None and not self.weights.endswith(".npz"):
+            raise SpecError("weights", f"must be an .npz file, got {quoted(self.weights)}")
         if self.samples is not None:
             require("samples", self.samples, 1)
         require("trials", self.trials, 1, MAX_TRIALS)
@@ -221,6 +228,19 @@ class Experiment(AbstractSpec):
 
         Raises SpecError where there are fewer than asked for, or labels that the network cannot give.
         """
+        data = self.load_images(network).first(self.calibration_images, self.samples or SAMPLES)
+        for images in (data.train_images, data.test_images):
+            require_rows(network, images, data.name)
+        data.require_classes(prod(network.shapes[network.nodes[-1].name]))
+        return data
+
+    @property
+    def calibration_images(self) -> int:
+        """Training images to calibrate with, where there are as many."""
+        return self.calibration.images or CALIBRATION_IMAGES
+
+    def load_images(self, network: Network) -> Dataset:
+        """All images of the data set. Raises SpecError where there are fewer than asked for."""
         shape = network.input_shape if set(network.inputs) == {IMAGE} else network.inputs
         data = load_dataset(self.dataset, shape, self.preprocess, self.labels)
         for field, images, kind, asked in (
@@ -229,10 +249,6 @@ class Experiment(AbstractSpec):
         ):
             if asked is not None and asked > len(images):
                 raise SpecError(field, f"{data.name} has {len(images)} {kind} images, got {quoted(asked)}")
-        data = data.first(self.calibration.images or CALIBRATION_IMAGES, self.samples or SAMPLES)
-        for images in (data.train_images, data.test_images):
-            require_rows(network, images, data.name)
-        data.require_classes(prod(network.shapes[network.nodes[-1].name]))
         return data
 
 

@@ -198,6 +198,17 @@ def _mix(bits: UInt32[Array, "*n"]) -> UInt32[Array, "*n"]:
     return bits ^ (bits >> 15)
 
 
+@jax.custom_jvp
+def straight_through(value: Float[Array, "*n"], like: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """`value`, to the last bit, with the derivative of `like`: what rounding and conversions are to a gradient."""
+    return value
+
+
+@straight_through.defjvp
+def _slope(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    return primals[0], tangents[1]
+
+
 def leaves_to_arrays(spec: T) -> T:
     """Turn a spec's Python floats into array leaves, so that a new value of a quantity compiles nothing anew."""
     return jax.tree.map(lambda leaf: jnp.asarray(leaf) if isinstance(leaf, float) else leaf, spec)

@@ -170,7 +170,7 @@ def check_file(name: str) -> list[PimsimError]:
 
 def check_data(experiment: Experiment) -> None:
     if experiment.has_data:
-        experiment.load_data(load_network(experiment.network))
+        experiment.load_data(load_network(experiment.network, experiment.weights))
 
 
 def check_placement(experiment: Experiment) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from math import prod
 
 import jax
@@ -37,21 +38,21 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         return _streamed(experiment, chip, clock)
     quantized = data = inference = losses = None
     if experiment.has_data:
-        network, kinds = _network(experiment, load_network)
+        network, kinds = network_of(experiment, partial(load_network, weights=experiment.weights))
         ops, data = experiment.ops(network), experiment.load_data(network)
         clock.lap("load")
-        quantized = _quantize(experiment, chip, network, data)
+        quantized = correct(experiment, round_network(experiment, network, data), data)
         losses = report(quantized, data.train_images)
         signed = {name: layer.signed_input for name, layer in quantized.layers.items()}
         clock.lap("quantize")
     else:
-        network, kinds = _network(experiment, load_topology)
+        network, kinds = network_of(experiment, load_topology)
         ops = experiment.ops(network)
         signed = network.signed_inputs()
         clock.lap("load")
 
     pixels = prod(network.input_shape)
-    placement = _place(experiment, ops, chip, pixels, kinds)
+    placement = place_ops(experiment, ops, chip, pixels, kinds)
     clock.lap("place")
     if quantized and data:
         inference = _infer(experiment, chip, quantized, placement, data, progress)
@@ -82,6 +83,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
         cost=cost,
         reads=reads,
         programming=programming,
+        training=None,
         peak=chip.peak(),
         stages=clock.stages(),
     )
@@ -89,7 +91,7 @@ def simulate(experiment: Experiment, progress: Progress = lambda what, done, of:
 
 def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
     """When the layers work and what they cost where no data run: the figures of `simulate`, and nothing else."""
-    (network, kinds), chip = _network(experiment, load_topology), experiment.chip
+    (network, kinds), chip = network_of(experiment, load_topology), experiment.chip
     ops, signed = experiment.ops(network), network.signed_inputs()
     if isinstance(chip, Machine):
         distribution = experiment.mapping.distribute(ops, chip)
@@ -97,13 +99,13 @@ def cost_of(experiment: Experiment) -> tuple[Timeline, CostReport]:
         return timeline, account_streamed(ops, distribution, chip, timeline, experiment.charging)
     assert isinstance(chip, Chip)
     pixels = prod(network.input_shape)
-    placement = _place(experiment, ops, chip, pixels, kinds)
+    placement = place_ops(experiment, ops, chip, pixels, kinds)
     edges = traffic(ops, placement, chip, image_values=pixels)
     timeline = schedule(ops, placement, chip, edges, signed, experiment.schedule)
     return timeline, account(ops, placement, chip, edges, timeline, signed, experiment.charging)
 
 
-def _network(experiment: Experiment, load: Callable[[str], Network]) -> tuple[Network, dict[str, str]]:
+def network_of(experiment: Experiment, load: Callable[[str], Network]) -> tuple[Network, dict[str, str]]:
     """The network, with its convolutions as they are mapped to arrays, and the kinds of tiles that this has decided."""
     network, chip, plan = load(experiment.network), experiment.chip, experiment.mapping
     if not isinstance(chip, Chip):
@@ -139,32 +141,40 @@ def _streamed(experiment: Experiment, chip: AbstractChip, clock: "_Clock") -> Re
         cost=cost,
         reads=None,
         programming=None,
+        training=None,
         peak=chip.peak(),
         stages=clock.stages(),
     )
 
 
-def _place(experiment: Experiment, ops: Sequence[Op], chip: Chip, pixels: int, kinds: dict[str, str]) -> Placement:
+def place_ops(experiment: Experiment, ops: Sequence[Op], chip: Chip, pixels: int, kinds: dict[str, str]) -> Placement:
     """The matrices in arrays, and their tiles where they are best if that is asked for."""
     placement, search = experiment.mapping.place(ops, chip, kinds), experiment.mapping.search
     return placement if search is None else arrange(ops, placement, chip, pixels, search)
 
 
-def _quantize(experiment: Experiment, chip: Chip, network: Network, data: Dataset) -> QuantizedNetwork:
-    core, calibration, scheme = chip.core, experiment.calibration, experiment.quantization
+def round_network(experiment: Experiment, network: Network, data: Dataset) -> QuantizedNetwork:
+    """The network on the integers that the chip holds, calibrated on the training images."""
+    assert isinstance(experiment.chip, Chip)
+    core, calibration = experiment.chip.core, experiment.calibration
     try:
-        quantized = quantize(
+        return quantize(
             network,
             data.train_images,
             weight_bits=core.weight_bits,
             input_bits=core.input_bits,
             percentile=calibration.percentile,
             method=calibration.method,
-            scheme=scheme,
+            scheme=experiment.quantization,
         )
     except SpecError as error:
         raise error.within("calibration") from None
-    return quantized if scheme.correction == "none" else corrected(quantized, data.train_images, scheme.correction)
+
+
+def correct(experiment: Experiment, rounded: QuantizedNetwork, data: Dataset) -> QuantizedNetwork:
+    """The same with its means, or spreads, put right on the training images, if that is asked for."""
+    kind = experiment.quantization.correction
+    return rounded if kind == "none" else corrected(rounded, data.train_images, kind)
 
 
 def _infer(

@@ -14,6 +14,7 @@ from pimsim.devices import (
     BrokenLines,
     FlickerNoise,
     Ideal,
+    Reprogrammed,
     Reram,
     Retention,
     ShotNoise,
@@ -25,6 +26,7 @@ from pimsim.devices import (
     WriteVerify,
     endurance_of,
     report_programming,
+    reprogrammed,
 )
 from pimsim.errors import SpecError
 
@@ -251,3 +253,22 @@ def test_impossible_numbers_are_refused(make, field):
     with pytest.raises(SpecError) as caught:
         make()
     assert caught.value.place == field
+
+
+class TestReprogrammed:
+    def test_another_time_is_another_error_of_the_same_spread(self, key):
+        """Independent of the first, for each number of times."""
+        errors = [program(device, TARGET, key) - 20e-6 for device in (NOISY, *(Reprogrammed(NOISY, n) for n in (0, 1)))]
+        for error in errors:
+            check_moments(error, 0, 1e-6)
+        for one, other in ((0, 1), (0, 2), (1, 2)):
+            assert abs(np.mean(errors[one] * errors[other])) < 4 * 1e-12 / CELLS**0.5
+
+    def test_faults_stay_where_they_are(self, key):
+        """Of an array whose cell is written anew within them; what is not stuck is drawn anew."""
+        device = StuckAt(NOISY, 0.2, 0.1)
+        first, again = (program(each, TARGET, key) for each in (device, reprogrammed(device, jnp.asarray(1))))
+        stuck = np.isin(first, np.float32([2e-6, 50e-6]))
+        np.testing.assert_array_equal(first[stuck], again[stuck])
+        share(stuck.mean(), 0.3)
+        assert (first[~stuck] != again[~stuck]).mean() > 0.99

@@ -1,13 +1,10 @@
 """Training: it learns, it repeats itself, and it says what it cannot do."""
 
-import sys
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pimsim.errors import SpecError
 from pimsim.network import train as module
 from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import build_network
@@ -64,9 +61,3 @@ def test_no_change_is_the_identity(mnist, monkeypatch):
 def test_mistakes_are_told(arguments, said, capsys):
     assert main(arguments) == 2
     assert said in capsys.readouterr().err
-
-
-def test_optax_is_only_for_training(mnist, monkeypatch):
-    monkeypatch.setitem(sys.modules, "optax", None)
-    with pytest.raises(SpecError, match="optax: is not installed"):
-        train(TOPOLOGY, mnist.train_images[:100], mnist.train_labels[:100], epochs=1, seed=0)

@@ -9,7 +9,8 @@ from pimsim.network.datasets import load_dataset
 from pimsim.network.graph import predict
 from pimsim.network.ops import MatrixOp, ProductOp
 from pimsim.network.quantize import quantize, reference
-from pimsim.network.zoo import WEIGHTS, load_network, load_topology, read_weights, write_weights
+from pimsim.network.weightfile import read_weights, write_weights
+from pimsim.network.zoo import WEIGHTS, load_network, load_topology
 
 
 @pytest.fixture(scope="module")

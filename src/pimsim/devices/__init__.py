@@ -12,6 +12,7 @@ from pimsim.devices.mram import SttMram
 from pimsim.devices.pcm import Pcm
 from pimsim.devices.reading import AbstractReadNoise, FlickerNoise, ShotNoise, TelegraphNoise, ThermalNoise
 from pimsim.devices.relaxation import CmoReram, RelaxingReram
+from pimsim.devices.reprogrammed import Reprogrammed, reprogrammed
 from pimsim.devices.reram import LognormalReram, Reram
 from pimsim.devices.sram import SramCharge, SramCurrent
 from pimsim.devices.temperature import AtTemperature, Retention

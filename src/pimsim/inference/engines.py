@@ -18,6 +18,7 @@ from pimsim.chip.programming import program
 from pimsim.chip.reading import read
 from pimsim.chip.tally import Tally, of_copies
 from pimsim.errors import SpecError
+from pimsim.inference.copies import dealt, gathered, vector_names
 from pimsim.network.quantize import QuantizedLayer
 from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
@@ -161,15 +162,10 @@ def _statistical(
     """Draw the errors of all copies from the moments of the first."""
     batch, vectors, rows = x.shape
     moments, tally = _measured(work, key) if written is None else written
-    names = _names(work.plan, image, first, vectors).ravel()
+    names = vector_names(image, vectors, work.plan.vectors, first).ravel()
     noise_key = fold(key, work.plan.copies + 1)
     y = statistical(moments, work.matrix, x.reshape(-1, rows), work.signed, noise_key, names)
     return y.reshape(batch, vectors, -1), tally
-
-
-def _names(plan: LayerPlan, image: Array, first: Array, vectors: int) -> Int[Array, "batch vector"]:
-    """What tells the noise of one vector from that of another."""
-    return image[:, None] * plan.vectors + first + jnp.arange(vectors)
 
 
 def _replicated(
@@ -177,29 +173,22 @@ def _replicated(
 ) -> tuple[Num[Array, "batch vector col"], Tally]:
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     core, traits, plan, _, _ = work
-    names, turn, copies = _names(plan, image, first, x.shape[1]), first, plan.copies
+    names, turn, copies = vector_names(image, x.shape[1], plan.vectors, first), first, plan.copies
     if plan.recurrent:
         x, names, turn = x.swapaxes(0, 1), names.T, image[0]
-    (groups, vectors, rows), whole = x.shape, not plan.recurrent and x.shape[1] == plan.vectors
+    vectors, whole = x.shape[1], not plan.recurrent and x.shape[1] == plan.vectors
     before = 0 if whole else turn % copies  # a batch may begin at any copy
-    waves = -(-(vectors + (0 if whole else copies - 1)) // copies)
+    real = dealt(jnp.ones(names.shape, bool), copies, before) if plan.counts_codes else None
 
-    def deal(own: Array) -> Array:
-        filled = jnp.pad(own, ((0, 0), (0, waves * copies - vectors), *((0, 0),) * (own.ndim - 2)))
-        return jnp.moveaxis(jnp.roll(filled, before, axis=1).reshape(-1, waves, copies, *own.shape[2:]), 2, 0)
-
-    def on_copy(dealt: tuple[Array, Any, Array, Array, Array | None]) -> tuple[Array, Tally]:
-        copy, array, own, names, real = dealt
+    def on_copy(work_of_copy: tuple[Array, Any, Array, Array, Array | None]) -> tuple[Array, Tally]:
+        copy, array, own, names, real = work_of_copy
         array = _program(work, key, copy) if array is None else array
-        own, names = own.reshape(-1, rows), names.reshape(-1)
         if plan.engine == "linear":
             return linear(core, traits, array, own), array.tally
-        counted = None if real is None else real.ravel()
-        y, codes = read(core, traits, array, own, fold(key, copies), names, counted)
+        y, codes = read(core, traits, array, own, fold(key, copies), names, real)
         return y, replace(array.tally, codes=codes)
 
-    real = deal(jnp.ones(names.shape, bool)) if plan.counts_codes else None
-    y, tallies = lax.map(on_copy, (jnp.arange(copies), written, deal(x), deal(names), real))
-    y = jnp.moveaxis(y.reshape(copies, groups, waves, -1), 0, 2).reshape(groups, waves * copies, -1)
-    y = jnp.roll(y, -before, axis=1)[:, :vectors]
+    own = jnp.arange(copies), written, dealt(x, copies, before), dealt(names, copies, before), real
+    y, tallies = lax.map(on_copy, own)
+    y = gathered(y, vectors, before)
     return y.swapaxes(0, 1) if plan.recurrent else y, of_copies(tallies)

@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 from jax.scipy.ndimage import map_coordinates
 from jaxtyping import Array, Float, Float32, Int, Int32, PRNGKeyArray
 from rich.console import Console
@@ -22,7 +23,8 @@ from rich.progress import Progress
 from pimsim.errors import FileError, PimsimError, SpecError
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import Network, Weights, predict, random_weights
-from pimsim.network.zoo import WEIGHTS, load_topology, write_weights
+from pimsim.network.weightfile import write_weights
+from pimsim.network.zoo import WEIGHTS, load_topology
 
 BATCH = 100
 LEARNING_RATE = 3e-3
@@ -65,11 +67,10 @@ def train(
     """The network after `epochs` passes over the images; `report` hears each step's loss.
 
     The same seed gives the same weights on the same machine. Raises SpecError where there are fewer images than a
-    batch, for fewer than one epoch, and without optax.
+    batch, and for fewer than one epoch.
     """
     if epochs < 1 or len(images) < BATCH:
         raise SpecError("epochs", f"needs 1 or more, over {BATCH} images or more, got {epochs} over {len(images)}")
-    optax = _optax()
     steps = len(images) // BATCH
     schedule = optax.cosine_onecycle_schedule(epochs * steps, LEARNING_RATE, pct_start=0.1)
     optimizer = optax.adamw(schedule, weight_decay=WEIGHT_DECAY)
@@ -137,15 +138,6 @@ def _train_with_progress(topology: Network, data: Dataset, epochs: int, seed: in
             progress.update(task, advance=1, description=f"{topology.name}, loss {loss:.3f}")
 
         return train(topology, data.train_images, data.train_labels, epochs=epochs, seed=seed, report=report)
-
-
-def _optax():
-    """optax, which only training needs."""
-    try:
-        import optax
-    except ImportError:
-        raise SpecError("optax", "is not installed, and training needs it", "pip install optax") from None
-    return optax
 
 
 if __name__ == "__main__":

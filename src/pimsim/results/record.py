@@ -17,6 +17,7 @@ from pimsim.chip import Peak
 from pimsim.experiment import Experiment
 from pimsim.inference import Inference
 from pimsim.mapping import Distribution, Placement
+from pimsim.network.recipe import LearningCurve
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
@@ -88,6 +89,8 @@ class Result:
     """None of machines without arrays."""
     programming: ProgrammingReport | None
     """Likewise."""
+    training: LearningCurve | None
+    """How the weights came about; None of a run that trained nothing."""
     peak: Peak
     stages: Stages
 

@@ -9,6 +9,7 @@ from pimsim.chip import AbstractChip, Chip, Part, Peak
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.inference import Inference
 from pimsim.mapping import Distribution, Placement
+from pimsim.network.recipe import LearningCurve
 from pimsim.network.sqnr import QuantizationReport
 from pimsim.programming import ProgrammingReport
 from pimsim.reads import ReadReport
@@ -52,6 +53,7 @@ def result_summary(result: Result) -> dict[str, Any]:
         "events": cost.events(),
         "peak": peak_summary(result.peak),
         "programming": None if programming is None else programming_summary(programming, cost.total_energy),
+        "training": None if result.training is None else training_summary(result.training),
         "activity": None if result.reads is None else reads_summary(result.reads),
         "charging": {"power_gating": cost.power_gating, "constant_power": cost.constant_power},
         "seconds": dict(zip(result.stages.stage.tolist(), result.stages.seconds.tolist(), strict=True)),
@@ -119,6 +121,17 @@ def replay_summary(replay: Replay | None) -> dict[str, Any] | None:
     figures = ("latency", "interval", "latency_difference", "interval_difference")
     seconds = {f"{figure}_s": getattr(replay, figure) for figure in figures}
     return {"images": len(replay.left), **seconds, "bottleneck": replay.bottleneck}
+
+
+def training_summary(curve: LearningCurve) -> dict[str, Any]:
+    """How training went: epochs seen, the one whose weights are kept, and the held-out images before it and after."""
+    before, after = curve.held_out_accuracy[[0, curve.best]].tolist()
+    return {
+        "epochs": len(curve.epoch) - 1,
+        "best_epoch": curve.best,
+        "held_out_before": before,
+        "held_out_after": after,
+    }
 
 
 def programming_summary(report: ProgrammingReport, inference_energy: Energy) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
     tiles = f"{summary['tiles_on']} tiles on, idle tiles {gated}" if total else ""
     rows = [
         *_accuracy_rows(summary),
+        *_training_rows(summary["training"]),
         ("latency", format_quantity(summary["latency_s"], "s"), "of one inference"),
         ("interval", format_quantity(summary["interval_s"], "s"), _interval_note(summary)),
         *_replay_rows(summary["replay"]),
@@ -56,6 +57,13 @@ def kind_rows(kinds: Mapping[str, str]) -> list[tuple[str, str, str]]:
     if names in ([], ["standard"]):
         return []
     return [(f"{name} tiles", ", ".join(layer for layer, own in kinds.items() if own == name), "") for name in names]
+
+
+def _training_rows(training: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:
+    if training is None:
+        return []
+    change = f"{training['held_out_before']:.2%} → {training['held_out_after']:.2%}"
+    return [("trained", change, f"of the held-out images; epoch {training['best_epoch']} of {training['epochs']}")]
 
 
 def _interval_note(summary: Mapping[str, Any]) -> str:

@@ -5,15 +5,13 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-import jax.numpy as jnp
-import numpy as np
-
 from pimsim.catalog import is_model
 from pimsim.errors import CardNotFound, NetworkError, nearest
-from pimsim.network.graph import Network, Weights, build_network
+from pimsim.network.graph import Network, build_network
 from pimsim.network.layers import Relu
 from pimsim.network.onnx.read import read_model
 from pimsim.network.ops import Shape
+from pimsim.network.weightfile import read_weights
 from pimsim.network.zoo.branched import densenet, googlenet, mobilenet_v1, mobilenet_v2, resnet, squeezenet
 from pimsim.network.zoo.digits import mobilenet_digits, resnet8, vit_digits
 from pimsim.network.zoo.plain import Layers, alexnet, deepface, lenet5, mlbench_cnn, mlbench_mlp, msra, perceptron, vgg
@@ -118,8 +116,17 @@ def load_topology(name: str) -> Network:
     return build_network(name, ZOO[name].input_shape, list(ZOO[name].layers()))
 
 
-def load_network(name: str) -> Network:
-    """The network of this name or in this .onnx file, with its trained weights; NetworkError where it has none."""
+def load_network(name: str, weights: str | None = None) -> Network:
+    """The network of this name or in this .onnx file, with its trained weights or those in a file of one's own.
+
+    Raises NetworkError where it has none, or the file's do not fit.
+    """
+    if weights is not None:
+        topology, own = load_topology(name), read_weights(Path(weights))
+        try:
+            return topology.with_weights(own)
+        except NetworkError as error:
+            raise error.within(weights, ": ") from None
     if is_model(name):
         return read_model(name).with_weights()
     topology = load_topology(name)
@@ -127,19 +134,3 @@ def load_network(name: str) -> Network:
     if not path.is_file():
         raise NetworkError(name, "has no trained weights", "Ask for its cost alone: dataset: none")
     return topology.with_weights(read_weights(path))
-
-
-def read_weights(path: Path) -> Weights:
-    """The weights in an .npz file, whose arrays are named <layer>.weight and <layer>.bias."""
-    weights = {}
-    with np.load(path) as file:
-        for key, array in file.items():
-            layer, kind = key.rsplit(".", 1)
-            weights.setdefault(layer, {})[kind] = jnp.asarray(array)
-    return weights
-
-
-def write_weights(path: Path, weights: Weights) -> None:
-    """Write what `read_weights` reads."""
-    arrays = {f"{layer}.{kind}": np.asarray(a) for layer, own in weights.items() for kind, a in own.items()}
-    np.savez_compressed(path, allow_pickle=False, **arrays)

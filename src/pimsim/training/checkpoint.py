@@ -1,0 +1,51 @@
+"""Training laid down between two epochs, and taken up again."""
+
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pimsim.errors import FileError, os_fact
+from pimsim.network.recipe import LearningCurve
+from pimsim.results.target import replace_file
+from pimsim.training.fit import State
+
+CURVE = ("loss", "accuracy", "held_out_loss", "held_out_accuracy")
+REMEDY = "Start anew, without --resume."
+
+
+def write_checkpoint(path: Path, experiment: str, state: State) -> None:
+    """Put the state in the place of a file, with the text of the experiment that it belongs to. Raises FileError."""
+    numbers = [np.asarray(leaf) for leaf in jax.tree.leaves(state._replace(curve=None))]
+    curve = {name: getattr(state.curve, name) for name in CURVE}
+    content = io.BytesIO()
+    arrays = {f"leaf{place}": leaf for place, leaf in enumerate(numbers)}
+    np.savez(content, allow_pickle=False, experiment=np.array(experiment), **curve, **arrays)
+    replace_file(path, content.getbuffer())
+
+
+def read_checkpoint(path: Path, experiment: str, like: State) -> State:
+    """The state that `write_checkpoint` laid down, of the form of another state of the same training.
+
+    Raises FileError where there is none, or one of another experiment.
+    """
+    if not os.path.isfile(path):
+        raise FileError(str(path), "there is no checkpoint", REMEDY)
+    leaves, form = jax.tree.flatten(like._replace(curve=None))
+    try:
+        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+            if str(file["experiment"]) != experiment:
+                fact = "belongs to another experiment: something other than its epochs has changed"
+                raise FileError(str(path), fact, REMEDY)
+            numbers = [file[f"leaf{place}"] for place in range(len(leaves))]
+            columns = [file[name] for name in CURVE]
+    except OSError as error:
+        raise FileError(str(path), os_fact(error), REMEDY) from None
+    except (ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
+        raise FileError(str(path), f"is no whole checkpoint: {error}", REMEDY) from None
+    state = jax.tree.unflatten(form, map(jnp.asarray, numbers))
+    return state._replace(curve=LearningCurve(np.arange(len(columns[0])), *columns))

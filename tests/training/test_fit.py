@@ -1,0 +1,158 @@
+"""A training from its first epoch to its last: it learns, stops, and goes on where it was."""
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pimsim.chip import Differential
+from pimsim.circuits import IdealAdc
+from pimsim.devices import StuckAt
+from pimsim.errors import FileError, SpecError
+from pimsim.experiment import Experiment
+from pimsim.inference.engines import play
+from pimsim.mapping import place
+from pimsim.network.datasets import Dataset
+from pimsim.network.graph import build_network
+from pimsim.network.layers import Dense
+from pimsim.network.quantize import QuantizedLayer
+from pimsim.network.recipe import LearningCurve, Recipe
+from pimsim.numerics import fold
+from pimsim.training.checkpoint import read_checkpoint, write_checkpoint
+from pimsim.training.fit import Course, fit
+from pimsim.training.tune import calibrated, chips_of
+
+CLASSES, VALUES = 4, 12
+
+
+@pytest.fixture(scope="module")
+def images():
+    """A direction for each class, and noise."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60, dtype=np.int32) % CLASSES
+    return (rng.normal(size=(CLASSES, VALUES))[labels] + rng.normal(size=(60, VALUES))).astype(np.float32), labels
+
+
+@pytest.fixture(scope="module")
+def network():
+    rng = np.random.default_rng(1)
+    weights = {"fc": {"weight": 0.3 * rng.normal(size=(VALUES, CLASSES)), "bias": np.zeros(CLASSES)}}
+    return build_network("linear", (VALUES,), [("fc", Dense(CLASSES))], weights)
+
+
+def chip_with(small, device):
+    core = replace(small.core, encoding=Differential(), adc=IdealAdc(), cell_bits=4, device=device)
+    return replace(small, core=core)
+
+
+def course_on(chip, network, images, recipe):
+    experiment = Experiment(name="tiny", chip=chip, network="mlp", dataset="mnist", training=recipe)
+    data, placement = Dataset("tiny", *images, *images), place(network.ops(), chip, "none")
+
+    def calibrate(network):
+        return calibrated(experiment, dict.fromkeys(network.matrix_layers, chip.core), network, placement, data)
+
+    return Course(network, *images, recipe, calibrate, chips_of(recipe, fold(jax.random.key(0), 0)))
+
+
+@pytest.fixture(scope="module")
+def course(small, network, images):
+    """Cells that miss by a tenth of their range, and a rate at which the loss first falls and then rises."""
+    chip = chip_with(small, replace(small.core.device, programming_noise=50e-6))
+    recipe = Recipe(epochs=8, batch=10, learning_rate=0.3, held_out=1 / 3, patience=3)
+    return course_on(chip, network, images, recipe)
+
+
+@pytest.fixture(scope="module")
+def states(course):
+    """After each epoch."""
+    found = []
+    fit(course, course.start(), found.append)
+    return found
+
+
+def equal(a, b):
+    return all(np.array_equal(x, y, equal_nan=True) for x, y in zip(*map(jax.tree.leaves, (a, b)), strict=True))
+
+
+def test_it_learns_and_keeps_the_best_weights(states):
+    """On images that no step saw; the weights kept are those after the epoch that did best on them."""
+    curve = states[-1].curve
+    assert curve.held_out_loss[curve.best] < curve.held_out_loss[0] / 1.5
+    assert 0 < curve.best < len(states) - 1
+    assert equal(states[-1].best, states[curve.best].weights)
+    assert not equal(states[-1].best, states[-1].weights)
+    assert len(states) - 1 == min(8, curve.best + 3)
+
+
+def test_a_resumed_training_ends_in_the_same_bits(course, states, tmp_path):
+    """From the file of a checkpoint; one of another experiment, damaged or missing, is refused."""
+    path = tmp_path / "a.checkpoint.npz"
+    write_checkpoint(path, "this: experiment", states[1])
+    restored = read_checkpoint(path, "this: experiment", course.start())
+    last = fit(course, restored)
+    assert equal(last._replace(curve=None), states[-1]._replace(curve=None))
+    for name, column in vars(states[-1].curve).items():
+        np.testing.assert_array_equal(getattr(last.curve, name), column)
+    with pytest.raises(FileError, match="another experiment"):
+        read_checkpoint(path, "that: experiment", course.start())
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(FileError, match="no whole checkpoint"):
+        read_checkpoint(path, "this: experiment", course.start())
+    with pytest.raises(FileError, match="no checkpoint"):
+        read_checkpoint(tmp_path / "b.npz", "this: experiment", course.start())
+
+
+def test_patience_and_epochs_end_it():
+    """Whichever comes first; of equal losses the earlier one is kept."""
+
+    def exhausted(losses, **recipe):
+        curve = LearningCurve(np.arange(len(losses)), *(np.asarray(losses, float) for _ in range(4)))
+        return curve.exhausted(Recipe(**recipe))
+
+    assert not exhausted([], epochs=1)
+    assert not exhausted([3, 2, 2], epochs=5, patience=2)
+    assert exhausted([3, 2, 2, 2], epochs=5, patience=2)
+    assert exhausted([3, 2], epochs=1, patience=2)
+
+
+@eqx.filter_jit
+def product(layer, x, w, key):
+    return layer.product(x, w, jnp.arange(1), fold(key, layer.plan.key))
+
+
+@pytest.mark.parametrize(
+    ("known", "rate", "fixed"),
+    [("nothing", 0.0, False), ("faults", 0.0, False), ("faults", 0.5, True), ("all", 0.0, True)],
+)
+def test_what_is_known_of_a_chip_is_not_drawn_anew(small, network, images, known, rate, fixed):
+    """Where faults take every cell, knowing them leaves nothing to draw. What is known is the run's first chip."""
+    noisy = replace(small.core.device, programming_noise=50e-6)
+    chip = chip_with(small, StuckAt(noisy, hrs_rate=rate, lrs_rate=rate))
+    course = course_on(chip, network, images, Recipe(known=known))
+    w = np.random.default_rng(2).integers(-127, 128, (VALUES, CLASSES)).astype(np.int32)
+    unit, layers = jnp.eye(VALUES)[None], course.calibrate(network)
+
+    def matrix(draw):
+        drawn, key = course.chips(layers, draw)
+        return np.asarray(product(drawn["fc"], unit, jnp.asarray(w, jnp.float32), key))
+
+    own = QuantizedLayer(w, np.ones(CLASSES), 1.0, True, np.zeros(CLASSES), 8, 6)
+    first = fold(jax.random.key(0), 0)[None]
+    run = play(chip.core, layers["fc"].plan, own, unit.astype(int), jnp.arange(1), keys=first)[0][0]
+    assert np.array_equal(matrix(0), matrix(1)) == fixed
+    assert np.array_equal(matrix(0), run) == fixed
+
+
+def test_a_recipe_that_leaves_no_images_is_refused():
+    with pytest.raises(SpecError, match=r"training\.batch: needs a batch of 100 and an image held out, got 100"):
+        Recipe().split(100)
+    seen, held = Recipe(batch=10).split(100)
+    assert sorted([*seen, *held]) == list(range(100))
+    assert len(held) == 10
+    for field, value in {"epochs": 0, "batch": 0, "learning_rate": 0.0, "patience": 0, "held_out": 1.0}.items():
+        with pytest.raises(SpecError, match=f"^{field}: must be"):
+            Recipe(**{field: value})
