@@ -9,7 +9,7 @@ STRIDES = (1, 2, 2, 1)
 
 
 def load(wheels, name):
-    """The network on one second of chunks, its states 0 at the start, and sounds with a voice in some chunks."""
+    """The network on half a second of chunks, its states 0 at the start, and sounds with a voice in some chunks."""
     file = onnx.load_model_from_string(wheels.read("silero_vad", "silero_vad_16k_sequence.onnx"))
     weights = {tensor.name: numpy_helper.to_array(tensor) for tensor in file.graph.initializer}
     (lstm,) = (node for node in file.graph.node if node.op_type == "LSTM")

@@ -11,6 +11,8 @@ import pytest
 from pimsim.errors import NetworkError
 from pimsim.network.graph import build_network, random_layer, random_weights
 from pimsim.network.layers import (
+    Affine,
+    Arithmetic,
     Attention,
     Concat,
     Conv2d,
@@ -246,3 +248,11 @@ def test_ops_of_every_kind_make_their_tensors():
             if name != "input":
                 assert ops[name].vectors * ops[name].width == np.prod(shape)
         assert all(isinstance(op, MatrixOp | VectorOp) for op in ops.values())
+
+
+def test_constants_of_more_axes_repeat_each_image():
+    """A vector by a column is their outer sum or product, image by image, however many the batch has."""
+    x, column = draw(2, 3), draw(4, 1, seed=1)
+    wanted = np.asarray(x)[:, None] * np.asarray(column)
+    np.testing.assert_array_equal(Affine(gain=(4, 1))(x, gain=column), wanted)
+    np.testing.assert_array_equal(Arithmetic("multiply", (4, 1))(x, constant=column), wanted)
