@@ -83,7 +83,7 @@ def test_pcm_drift(tmp_path):
         arrays |= {f"X{part}": np.rint(16 * small).astype(np.uint8), f"y{part}": labels}
     data, figure = tmp_path / "digits.npz", tmp_path / "drift.png"
     np.savez(data, **arrays)
-    reduced = ("--trials", "3", "--epochs", "20", "--converters", "ideal", "--times", "programmed", "1 year")
+    reduced = ("--trials", "3", "--epochs", "20", "0", "--converters", "ideal", "--times", "programmed", "1 year")
     fresh, old = rows("pcm_drift.py", "--data", str(data), *reduced, "--figure", str(figure))
     assert fresh[0] == fresh[2] >= 75
     assert old[0] < old[2] - 5
