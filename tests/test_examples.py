@@ -68,13 +68,26 @@ def test_own_data(tmp_path):
 
 
 def test_pcm_drift(tmp_path):
-    """A fresh chip is as good either way; after ten years compensation has kept what drift took from the other."""
-    figure = tmp_path / "drift.png"
-    reduced = ("--samples", "50", "--trials", "2", "--seconds", "20", "3.15e8", "--figure", str(figure))
-    fresh, old = rows("pcm_drift.py", *reduced)
-    assert fresh[0] == fresh[2] >= 95
+    """A chip just programmed is as good either way; after a year compensation has kept what drift took from the other.
+
+    On MNIST's digits, made as small as those that the example is for.
+    """
+    from pimsim.network.datasets import load_dataset
+
+    mnist, arrays = load_dataset("mnist"), {}
+    for part, images, labels in (
+        ("tr", mnist.train_images[:1000], mnist.train_labels[:1000]),
+        ("te", mnist.test_images[:100], mnist.test_labels[:100]),
+    ):
+        small = images[:, 2:26, 2:26, 0].reshape(-1, 1, 8, 3, 8, 3).mean(axis=(3, 5))
+        arrays |= {f"X{part}": np.rint(16 * small).astype(np.uint8), f"y{part}": labels}
+    data, figure = tmp_path / "digits.npz", tmp_path / "drift.png"
+    np.savez(data, **arrays)
+    reduced = ("--trials", "3", "--epochs", "20", "0", "--converters", "ideal", "--times", "programmed", "1 year")
+    fresh, old = rows("pcm_drift.py", "--data", str(data), *reduced, "--figure", str(figure))
+    assert fresh[0] == fresh[2] >= 75
     assert old[0] < old[2] - 5
-    assert old[2] >= 90
+    assert old[2] >= fresh[2] - 15
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 

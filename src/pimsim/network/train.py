@@ -62,9 +62,10 @@ def train(
     *,
     epochs: int,
     seed: int,
+    change: Callable[..., Array] = augment,
     report: Callable[[float], None] = lambda loss: None,
 ) -> Network:
-    """The network after `epochs` passes over the images; `report` hears each step's loss.
+    """The network after `epochs` passes over the images, each step's changed; `report` hears each step's loss.
 
     The same seed gives the same weights on the same machine. Raises SpecError where there are fewer images than a
     batch, and for fewer than one epoch.
@@ -78,7 +79,7 @@ def train(
     @jax.jit
     def step(weights, state, x, y, key):
         def loss(weights: Weights) -> Float[Array, ""]:
-            logits = topology.with_weights(weights).forward(augment(x, key=key))
+            logits = topology.with_weights(weights).forward(change(x, key=key))
             targets = optax.smooth_labels(jax.nn.one_hot(y, logits.shape[-1], dtype=jnp.float32), LABEL_SMOOTHING)
             return optax.softmax_cross_entropy(logits, targets).mean()
 

@@ -14,7 +14,18 @@ from pimsim.network.ops import Shape
 from pimsim.network.weightfile import read_weights
 from pimsim.network.zoo.branched import densenet, googlenet, mobilenet_v1, mobilenet_v2, resnet, squeezenet
 from pimsim.network.zoo.digits import mobilenet_digits, resnet8, vit_digits
-from pimsim.network.zoo.plain import Layers, alexnet, deepface, lenet5, mlbench_cnn, mlbench_mlp, msra, perceptron, vgg
+from pimsim.network.zoo.plain import (
+    Layers,
+    alexnet,
+    deepface,
+    digits_cnn,
+    lenet5,
+    mlbench_cnn,
+    mlbench_mlp,
+    msra,
+    perceptron,
+    vgg,
+)
 from pimsim.network.zoo.sequence import bert, gpt, lstm
 from pimsim.network.zoo.small_images import small_alexnet, small_lenet, small_resnet18, small_vgg8, small_vgg16
 
@@ -57,6 +68,7 @@ ZOO = {
         "Transformer on 49 patches of a digit, 2 layers of width 32", "ours, after Dosovitskiy et al., ICLR 2021",
         DIGIT, partial(vit_digits, 4, 32, 2, 4),
     ),
+    "digits-cnn": Entry("CNN for 8×8 digits: 16 and 32 maps, 128-64-10", "ours", (8, 8, 1), digits_cnn),
     "cnn-1": Entry("MlBench CNN-1: 5 maps of 5×5, 720-70-10", PRIME, DIGIT, partial(mlbench_cnn, 5, 5, 70)),
     "cnn-2": Entry("MlBench CNN-2: 10 maps of 7×7, 1210-120-10", PRIME, DIGIT, partial(mlbench_cnn, 10, 7, 120)),
     "mlp-s": Entry("MlBench MLP-S: 784-500-250-10", PRIME, DIGIT, partial(mlbench_mlp, 500, 250, 10)),

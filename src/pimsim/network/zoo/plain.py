@@ -43,6 +43,14 @@ def lenet5() -> Layers:
     yield from perceptron(Relu(), 120, 84, 10)
 
 
+def digits_cnn() -> Layers:
+    for place, channels in enumerate((16, 32), 1):
+        yield f"conv{place}", Conv2d(channels, 3, padding=1)
+        yield f"relu{place}", Relu()
+        yield f"pool{place}", MaxPool(2)
+    yield from perceptron(Relu(), 64, 10)
+
+
 def mlbench_mlp(*sizes: int) -> Layers:
     """PRIME's perceptrons, which have sigmoids: its bit lines end in them."""
     yield from perceptron(Sigmoid(), *sizes)
