@@ -40,7 +40,7 @@ from pimsim.network.ops import MatrixOp, Op, Precision, with_precision
 from pimsim.network.preprocess import Preprocessing
 from pimsim.network.ranges import Method
 from pimsim.network.recipe import Recipe
-from pimsim.network.scheme import Scheme
+from pimsim.network.scheme import Correction, Scheme
 from pimsim.schedule import SchedulePlan
 from pimsim.spec import AbstractSpec, from_data
 
@@ -60,6 +60,8 @@ class Calibration(AbstractSpec):
     """Of the magnitudes a layer sees on training images; 100 is the largest. Inputs beyond it clip."""
     images: int | None = None
     """Training images to look at; 500 if not given, or all of fewer."""
+    in_situ: Correction = "none"
+    """What of each programmed chip's digital side is set on what the chip itself answers: biases, or scales as well."""
 
     def __check_init__(self):
         if self.images is not None:

@@ -173,8 +173,7 @@ def round_network(experiment: Experiment, network: Network, data: Dataset) -> Qu
 
 def correct(experiment: Experiment, rounded: QuantizedNetwork, data: Dataset) -> QuantizedNetwork:
     """The same with its means, or spreads, put right on the training images, if that is asked for."""
-    kind = experiment.quantization.correction
-    return rounded if kind == "none" else corrected(rounded, data.train_images, kind)
+    return corrected(rounded, data.train_images, experiment.quantization.correction)
 
 
 def _infer(
@@ -188,7 +187,8 @@ def _infer(
     return infer(
         quantized, placement, chip.core, data.test_images, data.test_labels, cores=chip.cores,
         trials=experiment.trials, key=jax.random.key(experiment.seed), engine=experiment.engine,
-        activity=experiment.activity, calibration=data.train_images, progress=progress,
+        activity=experiment.activity, calibration=data.train_images, in_situ=experiment.calibration.in_situ,
+        progress=progress,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore, Cuts
+from pimsim.errors import SpecError
 from pimsim.inference.activity import Activity, describe_activity
 from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
 from pimsim.inference.arrays import Arrays, describe_arrays
@@ -18,9 +19,11 @@ from pimsim.inference.driving import SAMPLE_VECTORS, Kind
 from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
 from pimsim.inference.trials import run_trials
 from pimsim.mapping import Placement
+from pimsim.network.correction import corrected
 from pimsim.network.graph import Images, outputs
 from pimsim.network.ops import MatrixOp
 from pimsim.network.quantize import QuantizedNetwork, evaluate, exact, reference
+from pimsim.network.scheme import Correction
 from pimsim.numerics import exact_product, fold
 from pimsim.units import Ratios
 
@@ -103,13 +106,15 @@ def infer(
     engine: Engine = "auto",
     activity: Kind = "moments",
     calibration: Float[np.ndarray, "image ..."] | None = None,
+    in_situ: Correction = "none",
     cores: Mapping[str, CrossbarCore] | None = None,
     batch: int = BATCH,
     progress: Progress = lambda what, done, of: None,
 ) -> Inference:
     """Classify the images with float arithmetic, with exact integers, and on `trials` programmed chips.
 
-    `calibration` images set the full scale of converters that are calibrated; `activity` says which vectors the energy
+    `calibration` images set the full scale of converters that are calibrated, and, `in_situ`, the biases or also the
+    scales of each chip, on what that chip answers; `activity` says which vectors the energy
     of reading is taken from; `cores` are those of each kind of tile, where there are several. Cells that hit their
     targets, read without noise by exact converters, make every trial the same: one is computed and stands for all.
     """
@@ -120,7 +125,10 @@ def infer(
     wanted = outputs(quantized.network.forward, images, batch)
     integer = outputs(lambda x: reference(quantized, x), images, batch)
     told = partial(progress, "crossbar")
-    chips = run_trials(quantized, own, plans, images, wanted, key, distinct, batch, activity, told)
+    if in_situ != "none" and calibration is None:
+        raise SpecError("in_situ", "a chip is set up on calibration images, and there are none")
+    tune = partial(corrected, quantized, images[:0] if calibration is None else calibration, in_situ)
+    chips = run_trials(quantized, own, plans, images, wanted, key, distinct, batch, activity, tune, told)
     classes, powers = [np.concatenate(chip.classes) for chip in chips], [chip.mean_powers() for chip in chips]
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)

@@ -18,9 +18,13 @@ from pimsim.inference.agreement import compare_outputs
 from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
 from pimsim.inference.engines import LayerPlan, Written, play, write
 from pimsim.network.graph import Images
-from pimsim.network.quantize import QuantizedNetwork, evaluate
+from pimsim.network.quantize import Product, QuantizedNetwork, evaluate
 from pimsim.numerics import exact_product, fold
 
+Tune = Callable[[Product], QuantizedNetwork]
+
+FIRST_TUNING_IMAGE = 2**20
+"""The name of the first image that a chip is set up with: no image to classify has it."""
 SIDE_BY_SIDE = 2
 """Trials whose first layers share a product: a wider one is no faster."""
 
@@ -48,13 +52,14 @@ class ProgrammedChips:
 
     def __init__(
         self, quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: dict[str, LayerPlan],
-        keys: Key[Array, " chip"], count: int, activity: Kind,
+        keys: Key[Array, " chip"], count: int, activity: Kind, tune: Tune,
     ):  # fmt: skip
         self.quantized, self.cores, self.plans, self.keys = quantized, cores, plans, keys
         self.activity: Kind = activity
         self.chips = [Trial(plans) for _ in range(count)]
         self.written: dict[tuple[int, str], Written] = {}
         """The cells that recurrent layers read at every step."""
+        self.networks = [tune(partial(self._answer, trial)) for trial in range(count)]
 
     def classify(self, images: Images, wanted: Num[np.ndarray, "image value"], first: int) -> Iterator[None]:
         """Add the classes of images called `first`, first + 1, …, and how near outputs come to those wanted, a step a
@@ -62,10 +67,15 @@ class ProgrammedChips:
         names, opening = first + jnp.arange(len(images)), {}
         for trial, chip in enumerate(self.chips):
             play = partial(self._play, trial, names, opening)
-            y = np.asarray(evaluate(self.quantized, images, play)).reshape(len(images), -1)
+            y = np.asarray(evaluate(self.networks[trial], images, play)).reshape(len(images), -1)
             chip.classes.append(y.argmax(axis=-1))
             chip.nearness.append(compare_outputs(y, wanted))
             yield
+
+    def _answer(self, trial: int, layer: str, x: Int[Array, "batch vector row"], first: int = 0) -> Array:
+        """A layer's products on images that have names of their own."""
+        names = FIRST_TUNING_IMAGE + jnp.arange(len(x))
+        return self._products(slice(trial, trial + 1), layer, x, names, first)[0][0]
 
     def _play(
         self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"], first: int = 0
@@ -127,15 +137,16 @@ def _powers(exact: Array, products: Array) -> Float[Array, "3"]:
 def run_trials(
     quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: dict[str, LayerPlan], images: Images,
     wanted: Num[np.ndarray, "image value"], key: PRNGKeyArray, trials: int, batch: int, activity: Kind,
-    progress: Callable[[int, int], None],
+    tune: Tune, progress: Callable[[int, int], None],
 ) -> list[Trial]:  # fmt: skip
-    """All images on every chip, each layer on its own core; progress(done, of) counts images of all trials."""
+    """All images on every chip, each layer on its own core; `tune` makes the network that a chip plays, given its
+    products of any vectors; progress(done, of) counts images of all trials."""
     done, lock = 0, threading.Lock()
 
     def run(first: int) -> ProgrammedChips:
         nonlocal done
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(trials, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, cores, plans, keys, min(trials - first, SIDE_BY_SIDE), activity)
+        chips = ProgrammedChips(quantized, cores, plans, keys, min(trials - first, SIDE_BY_SIDE), activity, tune)
         for start in range(0, len(images), batch):
             own = slice(start, start + batch)
             for _ in chips.classify(images[own], wanted[own], start):

@@ -7,16 +7,24 @@ are those of its sums before the gates, at all steps.
 """
 
 import dataclasses
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int32, Int64
+from jaxtyping import Array, Float, Int32, Num
 
 from pimsim.network.graph import Images
 from pimsim.network.layers.base import AbstractRecurrentLayer, AbstractWeightedLayer, matrix_name
-from pimsim.network.quantize import QuantizedLayer, QuantizedNetwork, apply_named, exact, half_by_half, matrices
+from pimsim.network.quantize import (
+    Product,
+    QuantizedLayer,
+    QuantizedNetwork,
+    apply_named,
+    exact,
+    half_by_half,
+    matrices,
+)
+from pimsim.network.scheme import Correction
 from pimsim.numerics import contract
 
 CORRECTION_IMAGES = 250
@@ -24,8 +32,16 @@ MOST_GAIN = 2.0
 """By which a spread is corrected: a channel that hardly moves any more is not blown up."""
 
 
-def corrected(quantized: QuantizedNetwork, images: Images, kind: Literal["bias", "batch_norm"]) -> QuantizedNetwork:
-    """The network with biases, and for `batch_norm` scales, that give each channel the float network's statistics."""
+def corrected(
+    quantized: QuantizedNetwork, images: Images, kind: Correction, product: Product | None = None
+) -> QuantizedNetwork:
+    """The network with biases, and for `batch_norm` scales, that give each channel the float network's statistics.
+
+    Products are exact, or those that a programmed chip answers.
+    """
+    if kind == "none":
+        return quantized
+    product = product or exact(quantized)
     network, layers = quantized.network, dict(quantized.layers)
     both = jnp.concatenate([jnp.asarray(images[:CORRECTION_IMAGES])] * 2)
     partly, maps = dataclasses.replace(quantized, layers=layers), matrices(network)
@@ -37,15 +53,15 @@ def corrected(quantized: QuantizedNetwork, images: Images, kind: Literal["bias",
         floating, rounded = jnp.split(x, 2)
         wanted, operands = layer.trace(*network.parameters(name), floating)
         if isinstance(layer, AbstractRecurrentLayer):
-            found = _sums(partly, name, rounded)
+            found = _sums(partly, name, rounded, product)
             targets = {
                 matrix_name(name, word): _affine(maps[matrix_name(name, word)], own) for word, own in operands.items()
             }
         else:
-            found, targets = {name: apply_named(partly, name, rounded, exact(partly))}, {name: wanted}
+            found, targets = {name: apply_named(partly, name, rounded, product)}, {name: wanted}
         for matrix, y in found.items():
             layers[matrix] = _matched(layers[matrix], _moments(y), _moments(targets[matrix]), kind)
-        return jnp.concatenate([wanted, apply_named(partly, name, rounded, exact(partly))])
+        return jnp.concatenate([wanted, apply_named(partly, name, rounded, product)])
 
     network.walk(both, layer_by_layer, half_by_half(quantized))
     return partly
@@ -61,13 +77,13 @@ def _affine(
 
 
 def _sums(
-    quantized: QuantizedNetwork, name: str, x: Float[Array, "batch step value"]
+    quantized: QuantizedNetwork, name: str, x: Float[Array, "batch step value"], product: Product
 ) -> dict[str, Float[Array, "vector col"]]:
     """The scaled products of each matrix of a recurrent layer, at all steps."""
-    product, found = exact(quantized), {}
+    found = {}
 
-    def record(matrix: str, x: Int32[Array, "batch vector row"], first: int) -> Int64[Array, "batch vector col"]:
-        y = product(matrix, x)
+    def record(matrix: str, x: Int32[Array, "batch vector row"], first: int) -> Num[Array, "batch vector col"]:
+        y = product(matrix, x, first)
         found.setdefault(matrix, []).append(y.reshape(-1, y.shape[-1]))
         return y
 

@@ -22,6 +22,9 @@ class Bits(AbstractSpec):
                 require(field, value, 1, 16)
 
 
+Correction = Literal["none", "bias", "batch_norm"]
+
+
 class Scheme(AbstractSpec):
     """How weights are rounded, and to how many bits each layer's weights and inputs."""
 
@@ -33,7 +36,7 @@ class Scheme(AbstractSpec):
     """Bits of single layers by name, as one number for weights and inputs or as two; of all others, the core's."""
     first_last: int | Bits | None = None
     """Bits of the first and of the last matrix, if they differ and `precision` does not name them."""
-    correction: Literal["none", "bias", "batch_norm"] = "none"
+    correction: Correction = "none"
     """What is put right on the calibration images, channel by channel: each layer's mean output (bias), or mean and
     spread (batch_norm: what estimating a batch norm anew does, after which its scale is part of the layer's)."""
 
