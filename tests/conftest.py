@@ -1,6 +1,13 @@
-"""What most tests start from. pimsim is imported inside the fixtures, after the shape checker is in place."""
+"""What most tests start from. pimsim is imported inside the fixtures, after the shape checker is in place.
+
+Most of the time goes into compiling, so that is done in haste; `XLA_FLAGS= make test` compiles as users do.
+"""
+
+import os
 
 import pytest
+
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,5 @@
 """The example scripts run, in a reduced form, and print what their figures claim."""
 
-import os
 import re
 import subprocess
 import sys
@@ -19,12 +18,9 @@ def rows(script, *arguments):
 
 
 def output(script, *arguments):
-    """What a script prints; compiled in haste, as that takes most of its time."""
-    command, hasty = (
-        (sys.executable, EXAMPLES / script, *arguments),
-        {"XLA_FLAGS": "--xla_backend_optimization_level=0"},
-    )
-    done = subprocess.run(command, env=os.environ | hasty, capture_output=True, text=True, timeout=300, check=False)
+    """What a script prints."""
+    command = (sys.executable, EXAMPLES / script, *arguments)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

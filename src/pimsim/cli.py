@@ -340,7 +340,7 @@ def _parse(overrides: list[str]) -> dict[str, Any]:
 
 
 def _read_experiment(
-    name: str, network: str | None, overrides: list[str], dataset: str | None, weights: str | None
+    name: str, network: str | None, overrides: list[str], dataset: str | None = None, weights: str | None = None
 ) -> Any:
     """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
     there is no data set."""
