@@ -208,16 +208,16 @@ def test_lenet_on_exact_cells_gives_the_quantized_classes(lenet, digits, isaac, 
 
 
 def test_accuracy_falls_as_programming_noise_grows(lenet, digits, isaac, key):
-    """0, 2, 5, 10 and 20 % of g_max: no step up beyond the trials' spread, and a clear fall from end to end.
+    """0, 5, 10 and 20 % of g_max: no step up beyond the trials' spread, and a clear fall from end to end.
 
     The spread of a difference is 4 standard errors of the two means over trials, and at least one image.
     """
-    images, labels, trials = digits.test_images[:50], digits.test_labels[:50], 4
+    images, labels, trials = digits.test_images[:40], digits.test_labels[:40], 3
     runs = [
         classify(
-            lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=50, engine="bit_true"
+            lenet, with_noise(isaac, share * G_MAX), images, labels, key, trials=trials, batch=40, engine="bit_true"
         )
-        for share in (0.0, 0.02, 0.05, 0.1, 0.2)
+        for share in (0.0, 0.05, 0.1, 0.2)
     ]
     assert runs[0].crossbar_mean == runs[0].quantized_accuracy
     error = [run.crossbar_std / trials**0.5 for run in runs]
