@@ -1,7 +1,7 @@
 """One experiment: a network, its data, a chip, and how the one is put on the other."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,21 +17,7 @@ from pimsim.devices import AbstractDevice
 from pimsim.errors import PimsimError, SpecError, nearest, quoted, require
 from pimsim.inference.driving import Kind
 from pimsim.inference.engines import Engine
-from pimsim.mapping import (
-    Budget,
-    Distribution,
-    Fill,
-    Overflow,
-    Packing,
-    Placement,
-    Replicate,
-    Search,
-    Tiles,
-    Windows,
-    choose_kinds,
-    distribute,
-    place,
-)
+from pimsim.mapping import MappingPlan
 from pimsim.network.datafiles import is_path
 from pimsim.network.datasets import Dataset, load_dataset
 from pimsim.network.graph import IMAGE, Network
@@ -68,70 +54,6 @@ class Calibration(AbstractSpec):
             require("images", self.images, 1)
         if not 0 < self.percentile <= 100:
             raise SpecError("percentile", f"must be above 0 and at most 100, got {self.percentile:g}")
-
-
-ARRAYS_ONLY = {
-    "tiles": "shared", "windows": "single", "packing": "single", "fill": "order", "kinds": {}, "search": None,
-}  # fmt: skip
-"""What is planned of arrays, and when it is not."""
-
-
-class MappingPlan(AbstractSpec):
-    """How matrices are put into arrays."""
-
-    replicate: Replicate = "balance"
-    budget: Budget | None = None
-    """What the copies may take, instead of the chips that one copy of each matrix needs."""
-    overflow: Overflow = "spread"
-    tiles: Tiles = "shared"
-    windows: Windows = "single"
-    packing: Packing = "single"
-    fill: Fill = "order"
-    kinds: dict[str, str] = eqx.field(default_factory=dict)
-    """The kind of tile of layers, by name, where tiles differ; the others have what serves them best."""
-    search: Search | None = None
-    """Whether to look for better places of the tiles on the mesh than the network's order."""
-
-    def __check_init__(self):
-        reloads, packed = self.overflow == "reload", self.packing == "dense"
-        if packed and reloads:
-            raise SpecError("packing", "dense arrays are not rewritten", "Choose overflow: spread, or packing: single.")
-        if self.fill == "level" and (packed or reloads):
-            fact = "tiles cannot be levelled where blocks take turns in their arrays"
-            raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
-        if self.tiles == "own" and (packed or self.fill == "level"):
-            fact = "layers with tiles of their own share no array and level no tile"
-            raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
-
-    def choose(self, ops: Mapping[str, Sequence[Op]], chip: Chip) -> dict[str, str]:
-        """The kind of tile of each layer, given what the network asks of tiles of each kind."""
-        return choose_kinds(ops, chip, self.kinds, self.replicate, self.budget, self.overflow)
-
-    def place(self, ops: Sequence[Op], chip: Chip, kinds: Mapping[str, str] | None = None) -> Placement:
-        """The matrices of a network in the arrays of a chip, as planned, or with `kinds` that are decided.
-
-        Raises SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires.
-        """
-        if self.packing == "dense" and chip.core.wires is not None:
-            fact = "wires are modelled for arrays that hold one block"
-            raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
-        for key, off in (("packing", "single"), ("fill", "order"), ("search", None)):
-            if getattr(self, key) != off and chip.core.arrays_per_block > 1:
-                fact = f"blocks of {chip.name} take {chip.core.arrays_per_block} arrays, and this is for one array each"
-                raise SpecError(
-                    f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together."
-                )
-        placing = {"budget": self.budget, "overflow": self.overflow, "tiles": self.tiles}
-        return place(
-            ops, chip, self.replicate, packing=self.packing, fill=self.fill, kinds=kinds or self.kinds, **placing
-        )
-
-    def distribute(self, ops: Sequence[Op], machine: Machine) -> Distribution:
-        """The same in the memories of machines. Raises SpecError for what is planned of arrays."""
-        for key, off in ARRAYS_ONLY.items():
-            if getattr(self, key) != off:
-                raise SpecError(f"mapping.{key}", f"{machine.name} has no arrays", "Leave it out.")
-        return distribute(ops, machine, self.replicate, budget=self.budget, overflow=self.overflow)
 
 
 class Experiment(AbstractSpec):
