@@ -4,6 +4,7 @@ Most of the time goes into compiling, so that is done in haste; `XLA_FLAGS= make
 """
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +22,17 @@ def _sees_gpu():
     import jax
 
     return jax.default_backend() == "gpu"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled():
+    """Let go of compiled programs in time: each takes several memory mappings, of which Linux allows 65,530."""
+    import jax
+
+    yield
+    mappings = Path("/proc/self/maps")
+    if mappings.exists() and mappings.read_text().count("\n") > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
