@@ -5,7 +5,8 @@ from dataclasses import replace
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Integer
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Integer
 
 from pimsim.chip.inputs import Stream, digits
 from pimsim.circuits.adc import AdcErrors
@@ -73,8 +74,12 @@ class Reads(eqx.Module):
         these vectors are others than those of the sample that `first` is from, every read stays.
         """
         each = jnp.arange(len(first))
-        driven = self._driven(code)
-        first = jnp.where(jnp.all(driven == driven[first]), first, each)
+
+        def alike() -> Bool[Array, ""]:
+            driven = self._driven(code)
+            return jnp.all(driven == driven[first])
+
+        first = jnp.where(lax.cond(jnp.any(first != each), alike, lambda: jnp.array(False)), first, each)
         weight = jnp.zeros_like(self.weight).at[first].add(self.weight)
         order = jnp.argsort(first != each, stable=True)
         return jax.tree.map(lambda values: values[order], replace(self, weight=weight)), jnp.sum(first == each)
