@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import pimsim
-from pimsim.inference.driving import geometry, stored_exactly, sums_of
+from pimsim.inference.driving import Rows, geometry, stored_exactly
 
 HISTOGRAMS = Path(__file__).parent / "resnet18-inputs.csv"
 
@@ -35,7 +35,7 @@ def main() -> None:
     print("| layer | mean V | its square | mean V² |\n|---|---|---|---|")
     for layer, share in histograms().items():
         x = rng.choice(16, (choice.vectors, core.rows), p=share / share.sum())
-        sums = sums_of(core, x, np.zeros(len(x), int), stored, arrays, False)
+        sums = Rows(core, arrays, False).sums(x, np.zeros(len(x), int), stored)
         conducting, reads = sums.conductance.sum() / len(x), len(x) * core.rows
         mean, square, true = sums.level[0] / reads, sums.square[0] / reads, sums.conducted.sum() / len(x)
         rows.append([estimate * conducting / true for estimate in (mean, mean**2, square)])

@@ -18,7 +18,7 @@ from pimsim.chip.tally import Stored
 from pimsim.circuits import Circuit, Dac, SarAdc
 from pimsim.devices import Ideal, SinhConduction
 from pimsim.inference import infer
-from pimsim.inference.driving import geometry, some_of, stored_exactly, sums_of
+from pimsim.inference.driving import Rows, geometry, some_of, stored_exactly
 from pimsim.mapping import place
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Conv2d, Flatten
@@ -102,7 +102,7 @@ def test_a_sum_for_each_row_is_the_sum_over_every_cell_and_read(fields, signed):
     stored = Stored.of_cells(g, cells_in_use(core, (ROWS, COLS), cuts, occupied), cuts.cols, core.planes)
     x = np.random.default_rng(1).integers(-7 if signed else 0, 8 if signed else 16, (6, ROWS))
     arrays, cells = geometry(core, (ROWS, COLS), occupied)
-    sums = sums_of(core, x, np.zeros(6, int), stored, arrays, signed)
+    sums = Rows(core, arrays, signed).sums(x, np.zeros(6, int), stored)
     total, driven = brute(core, g, x, signed)
     np.testing.assert_allclose(sums.conducted, total, rtol=1e-12)
     np.testing.assert_array_equal(sums.driven, driven)
@@ -128,7 +128,7 @@ def test_each_vector_meets_the_cells_of_its_copy():
     core = make_core(encoding=Differential(), input_bits=1)
     copies = cells_of(np.array([1, 2, 3]).reshape(3, 1, 1))
     x = np.array([[1], [0], [1], [1], [1]])
-    sums = sums_of(core, x, np.arange(5), copies, np.array([1]), False)
+    sums = Rows(core, np.array([1]), False).sums(x, np.arange(5), copies)
     assert sums.conducted.tolist() == [[1 + 3 + 1 + 2]]
     assert sums.driven.tolist() == [4]
 
@@ -139,7 +139,7 @@ def test_moments_are_exact_under_independence(dac_bits):
     core = make_core(dac_bits=dac_bits)
     alike = cells_of(np.full((1, ROWS, 3), 7e-5))
     x = np.random.default_rng(2).integers(0, 16, (20, ROWS))
-    sums = sums_of(core, x, np.zeros(20, int), alike, np.ones(ROWS, int), False)
+    sums = Rows(core, np.ones(ROWS, int), False).sums(x, np.zeros(20, int), alike)
     independent = sums.square[:, None] * sums.conductance / sums.vectors / ROWS
     np.testing.assert_allclose(sums.conducted, independent, rtol=1e-12)
     assert (sums.level > sums.square).all() == (dac_bits > 1)
@@ -164,7 +164,7 @@ def test_first_moments_are_off_by_what_others_found():
     linear, squared = [], []
     for share in histograms():
         x = np.searchsorted(np.cumsum(share / share.sum()), (np.arange(20000) + 0.5) / 20000)[:, None]
-        sums = sums_of(core, x, np.zeros(len(x), int), one, np.array([1]), False)
+        sums = Rows(core, np.array([1]), False).sums(x, np.zeros(len(x), int), one)
         linear.append(float(sums.level[0] / sums.square[0]))
         squared.append(float(sums.level[0] ** 2 / sums.square[0] / len(x)))
     np.testing.assert_allclose(linear, LINEAR, rtol=0.005)

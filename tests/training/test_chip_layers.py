@@ -11,7 +11,7 @@ import pytest
 from pimsim.chip import Differential, Maximum
 from pimsim.circuits import IdealAdc
 from pimsim.experiment import Experiment
-from pimsim.inference.engines import play
+from pimsim.inference.engines import Work, play
 from pimsim.mapping import place
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import build_network
@@ -84,7 +84,7 @@ def test_products_are_those_of_a_run_and_gradients_those_of_the_programmed_matri
     chip_key = fold(key, layer.plan.key)
     y, of_x, of_w = answers(layer, jnp.asarray(x, jnp.float32), jnp.asarray(w, jnp.float32), g, chip_key)
     own = QuantizedLayer(w.astype(np.int32), np.ones(3), 1.0, True, np.zeros(3), 8, 6)
-    wanted = play(chip.core, layer.plan, own, jnp.asarray(x), jnp.arange(1), keys=key[None])[0][0]
+    wanted = play(Work.of(chip.core, layer.plan, own), jnp.asarray(x), jnp.arange(1), keys=key[None])[0][0]
     np.testing.assert_array_equal(y, wanted)
     assert (np.asarray(y) != x @ w).mean() > 0.5
     matrices = np.broadcast_to(w, (x.shape[1], 18, 3))

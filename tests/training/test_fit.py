@@ -13,7 +13,7 @@ from pimsim.circuits import IdealAdc
 from pimsim.devices import StuckAt
 from pimsim.errors import FileError, SpecError
 from pimsim.experiment import Experiment
-from pimsim.inference.engines import play
+from pimsim.inference.engines import Work, play
 from pimsim.mapping import place
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import build_network
@@ -142,7 +142,7 @@ def test_what_is_known_of_a_chip_is_not_drawn_anew(small, network, images, known
 
     own = QuantizedLayer(w, np.ones(CLASSES), 1.0, True, np.zeros(CLASSES), 8, 6)
     first = fold(jax.random.key(0), 0)[None]
-    run = play(chip.core, layers["fc"].plan, own, unit.astype(int), jnp.arange(1), keys=first)[0][0]
+    run = play(Work.of(chip.core, layers["fc"].plan, own), unit.astype(int), jnp.arange(1), keys=first)[0][0]
     assert np.array_equal(matrix(0), matrix(1)) == fixed
     assert np.array_equal(matrix(0), run) == fixed
 

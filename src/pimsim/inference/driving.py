@@ -6,6 +6,7 @@ voltages, and one sum over the vectors for each row is enough to know it exactly
     Σ_vectors Σ_cells G V²  =  Σ_rows (Σ_columns G) (Σ_vectors V²)
 """
 
+from functools import cached_property, partial
 from math import gcd
 from typing import Literal, NamedTuple
 
@@ -45,20 +46,70 @@ class Sums(NamedTuple):
         return Sums(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
-def watch(
-    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[np.ndarray, " batch"], tally: Tally, kind: Kind,
-) -> Sums:  # fmt: skip
-    """What the vectors of a batch do on their way through the arrays that answered them."""
-    (images, vectors, rows), occupied = x.shape, np.asarray(plan.occupied)
-    core = core.at(layer.precision)
-    stored = tally.stored or stored_exactly(core, layer.matrix, layer.signed_input, occupied, plan.cuts)
-    some = some_of(images * vectors, vectors, kind)
-    turn = np.repeat(image, vectors) if plan.recurrent else np.tile(np.arange(vectors), images)
-    arrays, _ = geometry(core, layer.matrix.shape, occupied, plan.cuts)
-    codes = None if tally.codes is None else np.asarray(tally.codes)
-    flat = np.asarray(x).reshape(-1, rows)[some]
-    return sums_of(core, flat, turn[some], stored, arrays, layer.signed_input, codes)
+class Rows:
+    """The rows of one matrix, as vectors drive them; row r drives `arrays[r]` arrays."""
+
+    def __init__(self, core: CrossbarCore, arrays: Int[np.ndarray, " row"], signed: bool):
+        self.arrays, self.streams = arrays, core.streams(signed)
+        self.level, self.power = level_table(core)
+        self.conversions = core.conversion_planes + int(core.encoding.unit_level > 0)
+        self._code = partial(core.inputs.code, bits=core.input_bits) if signed else None
+
+    def sums(
+        self, x: Int[np.ndarray, "vector row"], turn: Int[np.ndarray, " vector"], stored: Stored,
+        codes: Int[np.ndarray, "conversion code"] | None = None,
+    ) -> Sums:  # fmt: skip
+        """What vectors do, each passing the copy whose turn it is."""
+        conductance, squares = stored.by_copy()
+        conductance, copies = conductance[:, : x.shape[1]], len(conductance)
+        code = np.abs(x if self._code is None else np.asarray(self._code(jnp.asarray(x)))).astype(np.uint16)
+        reads = []
+        for stream in self.streams:
+            digit = code & ((2**stream.width - 1) << stream.shift)
+            driven = np.count_nonzero(digit, axis=0)
+            if copies == 1 and len(self.level) == 2:  # bits are counted, which is ten times as fast
+                first, by_copy = driven.sum(), driven[None] * self.power[1]
+            else:
+                digit >>= stream.shift
+                first, by_copy = self.level[digit].sum(), np.zeros((copies, x.shape[1]))
+                np.add.at(by_copy, turn % copies, self.power[digit])
+            reads.append((driven @ self.arrays, first, by_copy.sum(), np.einsum("cr,crp->p", by_copy, conductance)))
+        driven, first, second, conducted = (np.array(each, float) for each in zip(*reads, strict=True))
+        return Sums(
+            vectors=np.array(float(len(x))),
+            driven=driven,
+            level=first,
+            square=second,
+            conducted=conducted,
+            conductance=len(x) * conductance.sum(axis=1).mean(axis=0),
+            conductance_square=len(x) * squares.mean(axis=0),
+            codes=np.zeros((self.conversions, 0)) if codes is None else codes.astype(float),
+        )
+
+
+class Watch:
+    """What the vectors of a layer do on their way through the arrays that answer them."""
+
+    def __init__(self, core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, kind: Kind):
+        self.core, self.plan, self.layer, self.kind = core.at(layer.precision), plan, layer, kind
+        self.occupied = np.asarray(plan.occupied)
+        arrays, _ = geometry(self.core, layer.matrix.shape, self.occupied, plan.cuts)
+        self.rows = Rows(self.core, arrays, layer.signed_input)
+
+    @cached_property
+    def as_meant(self) -> Stored:
+        """What cells conduct that nobody programs, because their products fold."""
+        layer = self.layer
+        return stored_exactly(self.core, layer.matrix, layer.signed_input, self.occupied, self.plan.cuts)
+
+    def batch(self, x: Int[Array, "batch vector row"], image: Int[np.ndarray, " batch"], tally: Tally) -> Sums:
+        """Of the vectors of a batch of images."""
+        images, vectors, rows = x.shape
+        some = some_of(images * vectors, vectors, self.kind)
+        turn = np.repeat(image, vectors) if self.plan.recurrent else np.tile(np.arange(vectors), images)
+        codes = None if tally.codes is None else np.asarray(tally.codes)
+        flat = np.asarray(x).reshape(-1, rows)[some]
+        return self.rows.sums(flat, turn[some], tally.stored or self.as_meant, codes)
 
 
 def level_table(core: CrossbarCore) -> tuple[Float[np.ndarray, " digit"], Float[np.ndarray, " digit"]]:
@@ -76,40 +127,6 @@ def some_of(vectors: int, per_image: int, kind: Kind) -> slice:
     while step > 1 and gcd(step, per_image) > 1:
         step += 1
     return slice(None, None, step)
-
-
-def sums_of(
-    core: CrossbarCore, x: Int[np.ndarray, "vector row"], turn: Int[np.ndarray, " vector"], stored: Stored,
-    arrays: Int[np.ndarray, " row"], signed: bool, codes: Int[np.ndarray, "conversion code"] | None = None,
-) -> Sums:  # fmt: skip
-    """What vectors do, each passing the copy whose turn it is; row r drives `arrays[r]` arrays."""
-    conductance, squares = stored.by_copy()
-    conductance, copies = conductance[:, : x.shape[1]], len(conductance)
-    level, power = level_table(core)
-    units = int(core.encoding.unit_level > 0)
-    code = np.abs(np.asarray(core.inputs.code(jnp.asarray(x), core.input_bits)) if signed else x).astype(np.uint16)
-    reads = []
-    for stream in core.streams(signed):
-        digit = code & ((2**stream.width - 1) << stream.shift)
-        driven = np.count_nonzero(digit, axis=0)
-        if copies == 1 and len(level) == 2:  # bits are counted, which is ten times as fast
-            first, by_copy = driven.sum(), driven[None] * power[1]
-        else:
-            digit >>= stream.shift
-            first, by_copy = level[digit].sum(), np.zeros((copies, x.shape[1]))
-            np.add.at(by_copy, turn % copies, power[digit])
-        reads.append((driven @ arrays, first, by_copy.sum(), np.einsum("cr,crp->p", by_copy, conductance)))
-    driven, first, second, conducted = (np.array(each, float) for each in zip(*reads, strict=True))
-    return Sums(
-        vectors=np.array(float(len(x))),
-        driven=driven,
-        level=first,
-        square=second,
-        conducted=conducted,
-        conductance=len(x) * conductance.sum(axis=1).mean(axis=0),
-        conductance_square=len(x) * squares.mean(axis=0),
-        codes=np.zeros((core.conversion_planes + units, 0)) if codes is None else codes.astype(float),
-    )
 
 
 def stored_exactly(

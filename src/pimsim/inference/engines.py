@@ -37,7 +37,7 @@ class LayerPlan(NamedTuple):
     cuts: Cuts
     occupied: Bool[Array, "block array"]
     ranges: Ranges
-    key: int
+    key: int | Int[Array, ""]
     """The layer's index, which its keys are folded from."""
     sample: Int[Array, "vector row"] | None
     """Vectors on which the statistical engine measures its moments."""
@@ -79,41 +79,8 @@ def calibrated_ranges(
     return core.ranges_for(layer.matrix, x, layer.signed_input, cuts)
 
 
-def product(
-    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[Array, " batch"], *, key: PRNGKeyArray, first: int = 0,
-) -> Num[Array, "batch vector col"]:  # fmt: skip
-    """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
-    return play(core, plan, layer, x, image, keys=key[None], first=first)[0][0]
-
-
-def play(
-    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
-    image: Int[Array, " batch"], *, keys: Key[Array, " chip"], first: int = 0, written: Written = None,
-) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
-    """The products on chips that see the same inputs, a key each, and what programming a mean copy of each took.
-
-    x are the vectors first, first + 1, … of consecutive images. The chips' columns stand side by side in one product,
-    which is worth it: one chip's may be few.
-    """
-    if plan.engine == "folded":
-        y = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
-        return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
-    run = _statistical if plan.engine == "statistical" else _replicated
-    own = (_keys(plan, keys), written)
-    return _side_by_side(run, _work(core, plan, layer), own, x, image, jnp.asarray(first))
-
-
-def write(core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, *, keys: Key[Array, " chip"]) -> Written:
-    """What `play` makes anew at each call: given back to it, cells stay as they are from step to step."""
-    if plan.engine == "folded":
-        return None
-    run = _measured if plan.engine == "statistical" else _written
-    return _side_by_side(run, _work(core, plan, layer), (_keys(plan, keys),))
-
-
-class _Work(NamedTuple):
-    """What the chips that play a layer have in common."""
+class Work(NamedTuple):
+    """What all chips have in common that play a layer."""
 
     core: CrossbarCore
     traits: Traits
@@ -121,35 +88,63 @@ class _Work(NamedTuple):
     matrix: Int[Array, "row col"]
     signed: bool
 
+    @classmethod
+    def of(cls, core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer) -> "Work":
+        """Numbers as arrays, so that new values compile nothing anew."""
+        core = core.at(layer.precision)
+        plan = plan._replace(key=jnp.asarray(plan.key))
+        return cls(leaves_to_arrays(core), core.traits, plan, jnp.asarray(layer.matrix), layer.signed_input)
 
-def _work(core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer) -> _Work:
-    core = core.at(layer.precision)
-    return _Work(
-        leaves_to_arrays(core), core.traits, plan._replace(key=0), jnp.asarray(layer.matrix), layer.signed_input
-    )
+
+def product(
+    core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, x: Int[Array, "batch vector row"],
+    image: Int[Array, " batch"], *, key: PRNGKeyArray, first: int = 0,
+) -> Num[Array, "batch vector col"]:  # fmt: skip
+    """A layer's products on one programmed chip; `image` names the images, whose reads have noise of their own."""
+    return play(Work.of(core, plan, layer), x, image, keys=key[None], first=first)[0][0]
 
 
-def _keys(plan: LayerPlan, keys: Key[Array, " chip"]) -> Key[Array, " chip"]:
-    return jax.vmap(lambda key: fold(key, plan.key))(keys)
+def play(
+    work: Work, x: Int[Array, "batch vector row"], image: Int[Array, " batch"], *, keys: Key[Array, " chip"],
+    first: int = 0, written: Written = None,
+) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
+    """The products on chips that see the same inputs, a key each, and what programming a mean copy of each took.
+
+    x are the vectors first, first + 1, … of consecutive images. The chips' columns stand side by side in one product,
+    which is worth it: one chip's may be few.
+    """
+    if work.plan.engine == "folded":
+        y = exact_product(x, work.matrix, signed=work.signed)
+        return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
+    run = _statistical if work.plan.engine == "statistical" else _replicated
+    return _side_by_side(run, work, (keys, written), x, image, jnp.asarray(first))
+
+
+def write(work: Work, *, keys: Key[Array, " chip"]) -> Written:
+    """What `play` makes anew at each call: given back to it, cells stay as they are from step to step."""
+    if work.plan.engine == "folded":
+        return None
+    run = _measured if work.plan.engine == "statistical" else _written
+    return _side_by_side(run, work, (keys,))
 
 
 @eqx.filter_jit
-def _side_by_side(run: Callable, work: _Work, by_chip: tuple, *batch: Array) -> Any:
-    return jax.vmap(lambda *own: run(work, *own, *batch))(*by_chip)
+def _side_by_side(run: Callable, work: Work, by_chip: tuple, *batch: Array) -> Any:
+    return jax.vmap(lambda key, *own: run(work, fold(key, work.plan.key), *own, *batch))(*by_chip)
 
 
-def _program(work: _Work, key: PRNGKeyArray, copy: int | Int[Array, ""]) -> Programmed:
+def _program(work: Work, key: PRNGKeyArray, copy: int | Int[Array, ""]) -> Programmed:
     return program(
         work.core, work.matrix, work.plan.cuts, work.plan.occupied, fold(key, copy), work.signed, work.plan.ranges
     )
 
 
-def _written(work: _Work, key: PRNGKeyArray) -> Programmed:
+def _written(work: Work, key: PRNGKeyArray) -> Programmed:
     """All copies of a matrix."""
     return lax.map(lambda copy: _program(work, key, copy), jnp.arange(work.plan.copies))
 
 
-def _measured(work: _Work, key: PRNGKeyArray) -> tuple[Moments, Tally]:
+def _measured(work: Work, key: PRNGKeyArray) -> tuple[Moments, Tally]:
     """The moments of the first copy's errors."""
     core, traits, plan, matrix, _ = work
     array = _program(work, key, 0)
@@ -157,7 +152,7 @@ def _measured(work: _Work, key: PRNGKeyArray) -> tuple[Moments, Tally]:
 
 
 def _statistical(
-    work: _Work, key: PRNGKeyArray, written: tuple[Moments, Tally] | None, x: Array, image: Array, first: Array
+    work: Work, key: PRNGKeyArray, written: tuple[Moments, Tally] | None, x: Array, image: Array, first: Array
 ) -> tuple[Float[Array, "batch vector col"], Tally]:
     """Draw the errors of all copies from the moments of the first."""
     batch, vectors, rows = x.shape
@@ -169,7 +164,7 @@ def _statistical(
 
 
 def _replicated(
-    work: _Work, key: PRNGKeyArray, written: Written, x: Array, image: Array, first: Array
+    work: Work, key: PRNGKeyArray, written: Written, x: Array, image: Array, first: Array
 ) -> tuple[Num[Array, "batch vector col"], Tally]:
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     core, traits, plan, _, _ = work
@@ -182,7 +177,7 @@ def _replicated(
 
     def on_copy(work_of_copy: tuple[Array, Any, Array, Array, Array | None]) -> tuple[Array, Tally]:
         copy, array, own, names, real = work_of_copy
-        array = _program(work, key, copy) if array is None else array
+        array = _program(work, key, copy) if array is None else replace(array, ranges=plan.ranges)
         if plan.engine == "linear":
             return linear(core, traits, array, own), array.tally
         y, codes = read(core, traits, array, own, fold(key, copies), names, real)

@@ -15,10 +15,10 @@ from jaxtyping import Array, Float, Int, Key, Num, PRNGKeyArray
 from pimsim.chip import CrossbarCore
 from pimsim.chip.tally import Tally
 from pimsim.inference.agreement import compare_outputs
-from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, watch
-from pimsim.inference.engines import LayerPlan, Written, play, write
+from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, Watch
+from pimsim.inference.engines import LayerPlan, Work, Written, play, write
 from pimsim.network.graph import Images
-from pimsim.network.quantize import Product, QuantizedNetwork, evaluate
+from pimsim.network.quantize import Product, QuantizedLayer, QuantizedNetwork, evaluate
 from pimsim.numerics import exact_product, fold
 
 Tune = Callable[[Product], QuantizedNetwork]
@@ -27,6 +27,20 @@ FIRST_TUNING_IMAGE = 2**20
 """The name of the first image that a chip is set up with: no image to classify has it."""
 SIDE_BY_SIDE = 2
 """Trials whose first layers share a product: a wider one is no faster."""
+
+
+class PlayedLayer:
+    """A layer as all chips play it: what they have in common is made once."""
+
+    def __init__(self, core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, activity: Kind):
+        self.plan, self.work, self.watch = plan, Work.of(core, plan, layer), Watch(core, plan, layer, activity)
+
+    def powers(self, x: Int[Array, "batch vector row"], y: Num[Array, "batch vector col"]) -> Float[Array, "3"]:
+        """Of some vectors: sum of squares of the exact products, that of the errors, and how many there are."""
+        if self.plan.engine == "folded":
+            return jnp.zeros(3)
+        step = -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS)
+        return _powers(x, y, self.work.matrix, self.work.signed, step)
 
 
 class Trial:
@@ -50,13 +64,9 @@ class Trial:
 class ProgrammedChips:
     """Trials that see the same images, so that their first layers share one product; `keys` may be more than count."""
 
-    def __init__(
-        self, quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: dict[str, LayerPlan],
-        keys: Key[Array, " chip"], count: int, activity: Kind, tune: Tune,
-    ):  # fmt: skip
-        self.quantized, self.cores, self.plans, self.keys = quantized, cores, plans, keys
-        self.activity: Kind = activity
-        self.chips = [Trial(plans) for _ in range(count)]
+    def __init__(self, layers: Mapping[str, PlayedLayer], keys: Key[Array, " chip"], count: int, tune: Tune):
+        self.layers, self.keys = layers, keys
+        self.chips = [Trial(layers) for _ in range(count)]
         self.written: dict[tuple[int, str], Written] = {}
         """The cells that recurrent layers read at every step."""
         self.networks = [tune(partial(self._answer, trial)) for trial in range(count)]
@@ -82,7 +92,7 @@ class ProgrammedChips:
     ) -> Array:
         """A layer's products; those of the first layer are computed for all trials at once and kept in `opening`, if
         its vectors do not depend on what the chips answer."""
-        shared = layer == next(iter(self.plans)) and not self.plans[layer].recurrent
+        shared = layer == next(iter(self.layers)) and not self.layers[layer].plan.recurrent
         played = opening.get(layer)
         if played is None:
             played = self._products(slice(None) if shared else slice(trial, trial + 1), layer, x, names, first)
@@ -95,10 +105,10 @@ class ProgrammedChips:
     def _products(
         self, chips: slice, layer: str, x: Int[Array, "batch vector row"], names: Array, first: int
     ) -> tuple[Num[Array, "chip batch vector col"], Tally]:
-        plan, own, keys, place = self.plans[layer], self.quantized.layers[layer], self.keys[chips], (chips.start, layer)
-        if plan.recurrent and place not in self.written:
-            self.written[place] = write(self.cores[layer], plan, own, keys=keys)
-        return play(self.cores[layer], plan, own, x, names, keys=keys, first=first, written=self.written.get(place))
+        own, keys, place = self.layers[layer], self.keys[chips], (chips.start, layer)
+        if own.plan.recurrent and place not in self.written:
+            self.written[place] = write(own.work, keys=keys)
+        return play(own.work, x, names, keys=keys, first=first, written=self.written.get(place))
 
     def _note(self, chip: Trial, layer: str, names: Array, x: Array, y: Array, tally: Tally) -> None:
         """Add what the vectors did, and how good the products are, when the last of each image have passed."""
@@ -106,31 +116,24 @@ class ProgrammedChips:
         if earlier and tally.codes is not None and before is not None:
             tally = replace(tally, codes=before + tally.codes)
         chip.tallies[layer] = tally
-        passed, plan, own = [*earlier, (x, y)], self.plans[layer], self.quantized.layers[layer]
-        if plan.recurrent and sum(part.shape[1] for part, _ in passed) < plan.vectors:
+        passed, own = [*earlier, (x, y)], self.layers[layer]
+        if own.plan.recurrent and sum(part.shape[1] for part, _ in passed) < own.plan.vectors:
             chip.passed[layer] = passed
             return
         if earlier:
             x, y = (jnp.concatenate(parts, axis=1) for parts in zip(*passed, strict=True))
-        seen = watch(self.cores[layer], plan, own, x, np.asarray(names), tally, self.activity)
+        seen = own.watch.batch(x, np.asarray(names), tally)
         chip.sums[layer] = chip.sums[layer].plus(seen) if layer in chip.sums else seen
-        self._compare(chip, layer, x, y)
-
-    def _compare(self, chip: Trial, layer: str, x: Int[Array, "batch vector row"], y: Array) -> None:
-        """Add the power of some products and of their errors."""
-        if self.plans[layer].engine == "folded":
-            return
-        own, some = self.quantized.layers[layer], slice(None, None, -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS))
-        vectors, products = x.reshape(-1, x.shape[-1])[some], y.reshape(-1, y.shape[-1])[some]
-        chip.powers[layer] += _powers(
-            exact_product(vectors, jnp.asarray(own.matrix), signed=own.signed_input), products
-        )
+        chip.powers[layer] += own.powers(x, y)
 
 
-@jax.jit
-def _powers(exact: Array, products: Array) -> Float[Array, "3"]:
-    """Sum of squares of the exact products, that of the errors, and how many there are."""
-    exact = exact.astype(jnp.float64)
+@partial(jax.jit, static_argnames=("signed", "step"))
+def _powers(
+    x: Int[Array, "batch vector row"], y: Num[Array, "batch vector col"], matrix: Array, signed: bool, step: int
+) -> Float[Array, "3"]:
+    """Of every step-th vector: sum of squares of the exact products, that of the errors, and how many there are."""
+    vectors, products = (each.reshape(-1, each.shape[-1])[::step] for each in (x, y))
+    exact = exact_product(vectors, matrix, signed=signed).astype(jnp.float64)
     return jnp.array([jnp.sum(exact**2), jnp.sum((products - exact) ** 2), exact.size])
 
 
@@ -142,12 +145,15 @@ def run_trials(
     """All images on every chip, each layer on its own core; `tune` makes the network that a chip plays, given its
     products of any vectors; progress(done, of) counts images of all trials."""
     done, lock = 0, threading.Lock()
+    layers = {name: PlayedLayer(cores[name], plan, quantized.layers[name], activity) for name, plan in plans.items()}
 
-    def run(first: int) -> ProgrammedChips:
-        nonlocal done
+    def open_chips(first: int) -> ProgrammedChips:
         keys = jnp.stack([fold(key, trial) for trial in range(first, first + min(trials, SIDE_BY_SIDE))])
-        chips = ProgrammedChips(quantized, cores, plans, keys, min(trials - first, SIDE_BY_SIDE), activity, tune)
-        for start in range(0, len(images), batch):
+        return ProgrammedChips(layers, keys, min(trials - first, SIDE_BY_SIDE), tune)
+
+    def classify(chips: ProgrammedChips, starts: range) -> ProgrammedChips:
+        nonlocal done
+        for start in starts:
             own = slice(start, start + batch)
             for _ in chips.classify(images[own], wanted[own], start):
                 with lock:
@@ -155,7 +161,9 @@ def run_trials(
                     progress(done, trials * len(images))
         return chips
 
-    found = [run(0)]  # alone, because it compiles
+    starts = range(0, len(images), batch)
+    ahead = classify(open_chips(0), starts[:1])  # alone, because it compiles
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # JAX computes without the interpreter's lock
-        found += pool.map(run, range(SIDE_BY_SIDE, trials, SIDE_BY_SIDE))
-    return [chip for group in found for chip in group.chips]
+        rest = pool.submit(classify, ahead, starts[1:])
+        others = pool.map(lambda first: classify(open_chips(first), starts), range(SIDE_BY_SIDE, trials, SIDE_BY_SIDE))
+        return [chip for chips in (rest.result(), *others) for chip in chips.chips]
