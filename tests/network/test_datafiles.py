@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 
+from pimsim import arrayfile
 from pimsim.errors import FileError, PimsimError, SpecError
-from pimsim.network import datafiles
 from pimsim.network.datafiles import Part, is_path, read_labels
 from pimsim.network.datasets import load_dataset
 from pimsim.network.preprocess import Preprocessing, resample
@@ -279,6 +279,6 @@ def test_scikit_learns_digits(monkeypatch):
 def test_size_limits_are_those_of_the_values_not_of_the_file(part, tmp_path, monkeypatch):
     """A file that says more than the limit is refused before anything is unpacked."""
     np.savez_compressed(tmp_path / "d.npz", x=np.zeros((100, 100), np.uint8))
-    monkeypatch.setattr(datafiles, "MAX_BYTES", 5000)
+    monkeypatch.setattr(arrayfile, "MAX_BYTES", 5000)
     with pytest.raises(FileError, match="Take a part"):
         load_dataset(str(tmp_path / "d.npz"))

@@ -93,8 +93,8 @@ def test_weights_give_a_run_the_accuracy_that_was_told(pimsim, tmp_path):
         (("--weights", "none.npz"), "none.npz: no such file"),
         (("--weights", "mine.yaml"), "weights: must be an .npz file"),
         (("--weights", "data.npz"), "'x_train' is no layer's weight"),
-        (("--weights", "cut.npz"), "cut.npz: is no whole .npz file of numbers"),
-        (("--weights", "objects.npz"), "objects.npz: is no whole .npz file of numbers"),
+        (("--weights", "cut.npz"), "cut.npz: is cut short or damaged"),
+        (("--weights", "objects.npz"), "objects.npz: holds Python objects"),
         (("--weights", "other.npz"), "other.npz: fc: its weight must have shape (12, 4), got (4, 12)"),
     ],
 )

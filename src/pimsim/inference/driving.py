@@ -91,7 +91,8 @@ class Watch:
     """What the vectors of a layer do on their way through the arrays that answer them."""
 
     def __init__(self, core: CrossbarCore, plan: LayerPlan, layer: QuantizedLayer, kind: Kind):
-        self.core, self.plan, self.layer, self.kind = core.at(layer.precision), plan, layer, kind
+        self.core, self.plan, self.layer = core.at(layer.precision), plan, layer
+        self.kind: Kind = kind
         self.occupied = np.asarray(plan.occupied)
         arrays, _ = geometry(self.core, layer.matrix.shape, self.occupied, plan.cuts)
         self.rows = Rows(self.core, arrays, layer.signed_input)

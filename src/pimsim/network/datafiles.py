@@ -5,8 +5,6 @@ A file is what its first bytes say it is. Nothing in a file is executed: arrays 
 
 import csv
 import gzip
-import zipfile
-import zlib
 from collections.abc import Collection
 from math import prod
 from pathlib import Path
@@ -14,15 +12,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pimsim.arrayfile import ZIPPED, first_bytes, read_npz, reading, require_size
 from pimsim.errors import FileError, SpecError, os_fact, quoted
 
 FORMS = ".npz, .npy, IDX (also gzipped), or a folder of images"
-MAX_BYTES = 2**31
-"""Of the arrays in a file, which may be many times as large as the file."""
 MIXING = 0.618
 """The golden ratio's share: steps of it visit every image once and mix any order evenly."""
 IDX_TYPES = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
-ZIPPED, NUMPY, GZIPPED = b"PK\x03\x04", b"\x93NUM", b"\x1f\x8b"
+NUMPY, GZIPPED = b"\x93NUM", b"\x1f\x8b"
 LABELS = ("y", "labels")
 KEYS = (
     (("x_train", "Xtr", "train_images"), ("y_train", "ytr", "train_labels")),
@@ -168,30 +165,16 @@ def read_arrays(path: Path, wanted: Collection[str] = NAMES) -> np.ndarray | dic
 
     Raises FileError for a file that cannot be read as what it says it is.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(4)
+    remedy = f"A data set is {FORMS}."
+    with reading(path, remedy):
+        head = first_bytes(path)
         if head == ZIPPED:
-            return _npz(path, wanted)
+            return read_npz(path, remedy, wanted)
         if head == NUMPY:
             return np.load(path, mmap_mode="r", allow_pickle=False)
         if head[:2] == GZIPPED or (head[:2] == b"\0\0" and len(head) == 4 and head[2] in IDX_TYPES):
             return _idx(path, head[:2] == GZIPPED)
-    except OSError as error:
-        fact = "is damaged" if isinstance(error, gzip.BadGzipFile) else os_fact(error)
-        raise FileError(str(path), fact, f"A data set is {FORMS}.") from None
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        if "pickle" in str(error).lower() or "object" in str(error).lower():
-            raise FileError(str(path), "holds Python objects, which are not read", "Save arrays of numbers.") from None
-        raise FileError(str(path), "is cut short or damaged", "Fetch or write it again.") from None
-    raise FileError(str(path), "is no data set that is known", f"A data set is {FORMS}.")
-
-
-def _npz(path: Path, wanted: Collection[str]) -> dict[str, np.ndarray]:
-    with zipfile.ZipFile(path) as archive:
-        _require_size(path, sum(each.file_size for each in archive.infolist()))
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] if name in wanted else np.zeros(0) for name in file.files}
+    raise FileError(str(path), "is no data set that is known", remedy)
 
 
 def _idx(path: Path, zipped: bool) -> np.ndarray:
@@ -202,17 +185,10 @@ def _idx(path: Path, zipped: bool) -> np.ndarray:
             raise FileError(str(path), "is compressed, but holds no IDX file", f"A data set is {FORMS}.")
         shape = tuple(np.frombuffer(file.read(4 * head[3]), ">u4").tolist())
         size = prod(shape) * np.dtype(IDX_TYPES[head[2]]).itemsize
-        _require_size(path, size)
+        require_size(path, size)
         body = file.read(size + 1)
     if len(shape) != head[3] or len(body) != size:
         fact = f"says it holds {size} bytes and holds {'more' if len(body) > size else len(body)}"
         raise FileError(str(path), fact, "Fetch or write it again.")
     values = np.frombuffer(body, IDX_TYPES[head[2]]).reshape(shape)
     return values.astype(values.dtype.newbyteorder("="))
-
-
-def _require_size(path: Path, size: int) -> None:
-    if size > MAX_BYTES:
-        raise FileError(
-            str(path), f"holds {size / 2**30:.0f} GiB, more than {MAX_BYTES // 2**30}", "Take a part of it."
-        )

@@ -2,14 +2,14 @@
 
 import io
 import os
-import zipfile
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from pimsim.errors import FileError, os_fact
+from pimsim.arrayfile import read_npz
+from pimsim.errors import FileError
 from pimsim.network.recipe import LearningCurve
 from pimsim.results.target import replace_file
 from pimsim.training.fit import State
@@ -36,16 +36,12 @@ def read_checkpoint(path: Path, experiment: str, like: State) -> State:
     if not os.path.isfile(path):
         raise FileError(str(path), "there is no checkpoint", REMEDY)
     leaves, form = jax.tree.flatten(like._replace(curve=None))
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            if str(file["experiment"]) != experiment:
-                fact = "belongs to another experiment: something other than its epochs has changed"
-                raise FileError(str(path), fact, REMEDY)
-            numbers = [file[f"leaf{place}"] for place in range(len(leaves))]
-            columns = [file[name] for name in CURVE]
-    except OSError as error:
-        raise FileError(str(path), os_fact(error), REMEDY) from None
-    except (ValueError, LookupError, EOFError, zipfile.BadZipFile) as error:
-        raise FileError(str(path), f"is no whole checkpoint: {error}", REMEDY) from None
+    held = read_npz(path, REMEDY)
+    if str(held.get("experiment", experiment)) != experiment:
+        fact = "belongs to another experiment: something other than its epochs has changed"
+        raise FileError(str(path), fact, REMEDY)
+    if missing := {"experiment", *CURVE, *(f"leaf{place}" for place in range(len(leaves)))} - set(held):
+        raise FileError(str(path), f"is no checkpoint: {min(missing)} is missing", REMEDY)
+    numbers, columns = [held[f"leaf{place}"] for place in range(len(leaves))], [held[name] for name in CURVE]
     state = jax.tree.unflatten(form, map(jnp.asarray, numbers))
     return state._replace(curve=LearningCurve(np.arange(len(columns[0])), *columns))
