@@ -9,7 +9,7 @@ from rich.console import Console
 
 from pimsim import load_experiment, read_result, simulate, write_result
 from pimsim.accounting import Charging, account
-from pimsim.cli import _read_experiment
+from pimsim.cli.options import read_experiment
 from pimsim.errors import NetworkError, SpecError
 from pimsim.experiment import network_on_chip
 from pimsim.mapping import place
@@ -119,8 +119,8 @@ def test_normalisation_is_charged(isaac):
 
 def test_a_command_names_a_chip_and_a_network():
     """On a chip, for the cost; in an experiment, instead of its own."""
-    plan = _read_experiment("isaac-ce", "vgg-d", ["mapping.replicate=none"])
+    plan = read_experiment("isaac-ce", "vgg-d", ["mapping.replicate=none"])
     assert (plan.name, plan.network, plan.dataset) == ("isaac-ce-vgg-d", "vgg-d", "none")
     assert plan.mapping.replicate == "none"
-    plan = _read_experiment("isaac-mlp", "lenet5", [])
+    plan = read_experiment("isaac-mlp", "lenet5", [])
     assert (plan.name, plan.network, plan.dataset) == ("isaac-mlp", "lenet5", "mnist")

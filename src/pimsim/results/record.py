@@ -67,29 +67,29 @@ class Stages:
         return cls(np.array(list(seconds)), np.array(list(seconds.values())))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Result:
     """One experiment's answer to both questions: what the chip computes, and what it costs."""
 
     specification: Specification
     provenance: Provenance
-    quantization: QuantizationReport | None
+    quantization: QuantizationReport | None = None
     """What rounding costs each layer; None where no data ran."""
-    inference: Inference | None
+    inference: Inference | None = None
     """None where no data ran: the cost alone was asked for."""
-    placement: Placement | None
+    placement: Placement | None = None
     """None of machines without arrays."""
-    distribution: Distribution | None
+    distribution: Distribution | None = None
     """Of machines without arrays: which chips have which weights."""
     timeline: Timeline
-    replay: Replay | None
+    replay: Replay | None = None
     """None where none was asked for."""
     cost: CostReport
-    reads: ReadReport | None
+    reads: ReadReport | None = None
     """None of machines without arrays."""
-    programming: ProgrammingReport | None
+    programming: ProgrammingReport | None = None
     """Likewise."""
-    training: LearningCurve | None
+    training: LearningCurve | None = None
     """How the weights came about; None of a run that trained nothing."""
     peak: Peak
     stages: Stages

@@ -1,0 +1,89 @@
+"""What several commands have in common: their options, and what becomes of them."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pimsim.errors import FileError, PimsimError, os_fact
+from pimsim.terminal import console
+
+Overrides = Annotated[
+    list[str],
+    typer.Option("--set", metavar="PATH=VALUE", help="Replace one value; may be repeated.", show_default=False),
+]
+Network = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="This network or .onnx file; on a chip, for its cost.", show_default=False),
+]
+Images = Annotated[str | None, typer.Option("--dataset", metavar="NAME|PATH", help="These images.", show_default=False)]
+Weights = Annotated[
+    str | None, typer.Option(metavar="FILE.npz", help="These weights, as train writes them.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units.")]
+
+
+@contextmanager
+def within(place: str) -> Iterator[None]:
+    """Errors inside are errors in `place`."""
+    try:
+        yield
+    except PimsimError as error:
+        raise error.within(place, ": ") from None
+
+
+def complain(error: PimsimError) -> None:
+    """Print an error, or each of several."""
+    for problem in getattr(error, "problems", [error]):
+        print(f"error: {problem}", file=sys.stderr)
+
+
+def parse(overrides: list[str]) -> dict[str, Any]:
+    """The values of `--set`, by their paths."""
+    from pimsim.catalog import parse_override
+
+    return dict(parse_override(text) for text in overrides)
+
+
+def read_experiment(
+    name: str, network: str | None, overrides: list[str], dataset: str | None = None, weights: str | None = None
+) -> Any:
+    """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
+    there is no data set."""
+    from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
+    from pimsim.results import read_result
+    from pimsim.show import is_chip
+
+    named = {"dataset": dataset, "weights": weights}
+    changes = {field: value for field, value in named.items() if value} | parse(overrides)
+    if network and is_chip(name):
+        return network_on_chip(name, network, changes)
+    if network:
+        changes = {"network": network} | changes
+    if name.endswith(".h5"):
+        return parse_experiment(read_result(name).specification.yaml, name, changes)
+    return load_experiment(name, changes)
+
+
+def default_output(name: str, suffix: str = ".h5") -> Path:
+    """Where results go that nobody asked to have elsewhere; the folder is made."""
+    folder = Path("results")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise FileError(str(folder), os_fact(error), f"Name a file elsewhere: -o FILE{suffix}") from None
+    return folder / f"{name}{suffix}"
+
+
+def print_result(summary: dict[str, Any], as_json: bool) -> None:
+    """As a table or as JSON."""
+    if as_json:
+        print(json.dumps(summary, indent=2))
+        return
+    from pimsim.tables import result_table
+
+    console().print(result_table(summary))
