@@ -6,8 +6,8 @@ from typing import Any
 
 from pimsim.accounting import CostReport
 from pimsim.chip import AbstractChip, Chip, Machine
+from pimsim.chip.charges import bits_table
 from pimsim.chip.chip import area_by_component, power_by_component
-from pimsim.chip.crossbar import bits_table
 from pimsim.errors import SpecError, nearest, quoted
 from pimsim.experiment import on_chip
 from pimsim.schedule import Timeline

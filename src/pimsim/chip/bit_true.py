@@ -6,6 +6,7 @@ one float32 word, or through 8-bit units, exactly.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -64,19 +65,51 @@ def bit_true(
     order, back = _driven_first(code)
     code = jnp.pad(code.astype(rules.code_type)[order], ((0, padding), (0, blocks * rows - code.shape[1])))
     index = jnp.pad(index[order], (0, padding))
-    filling = -rows % UNIT_ROWS if rules.lanes == 0 else 0
-    columns = columns.with_rows(filling)
+    columns = columns.with_rows(-rows % UNIT_ROWS if rules.lanes == 0 else 0)
     columns = eqx.tree_at(lambda c: c.cells, columns, _packed(columns.cells, rules))
-    digital = jnp.float32 if rules.uniform and rules.narrow else jnp.float64
-
     noisy = columns.noisy or adc.thermal_noise_drawn or not rules.exact_dac
     repeated = None if noisy or not rules.uniform or counted is not None else reads.repeated(code[:SAMPLE])
+    passage = _Passage(columns, reads, repeated, rules, adc, drive, seed)
+
+    real = None if counted is None else jnp.pad(counted[order], (0, padding)).reshape(-1, chunk)
+    work = code.reshape(-1, chunk, blocks, rows), index.reshape(-1, chunk), real
+    if counted is not None or not rules.exact_dac or adc.thermal_noise_drawn:
+        nothing = None if counted is None else no_codes(planes + (columns.units is not None), adc)
+        counts, y = lax.scan(passage.of_chunk, nothing, work)
+        return y.reshape(-1, cols)[back], counts
+    played = jnp.minimum(len(work[0]), jnp.any(code != 0, axis=1).sum() // chunk + 1)
+
+    def of_next(number: Array, y: Array) -> Float[Array, "chunk vector col"]:
+        return y.at[number].set(passage.of_chunk(None, jax.tree.map(lambda w: w[number], work))[1])
+
+    y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols))).reshape(-1, cols)
+    at = jnp.minimum(back, played * chunk - 1)  # where chunks are left, the last vector played has no input
+    return y[at], None
+
+
+class _Passage(NamedTuple):
+    """What every chunk of vectors passes."""
+
+    columns: Columns
+    """With cells as operands of one product."""
+    reads: Reads
+    repeated: Int[Array, " read"] | None
+    """The reads that others may repeat, if any may."""
+    rules: Rules
+    adc: AbstractAdc
+    drive: Drive
+    seed: UInt32[Array, " 2"]
 
     def of_chunk(
-        counts: CodeCounts | None, work: tuple[Array, Array, Array | None]
+        self, counts: CodeCounts | None, work: tuple[Array, Array, Array | None]
     ) -> tuple[CodeCounts | None, Float[Array, "vector col"]]:
+        """The products of vectors, [vector block row], with their names, and with which of them are counted."""
         vectors, names, real = work
-        own, different = (reads, len(reads.shift)) if repeated is None else reads.merged(vectors, repeated)
+        chunk, blocks, rows = vectors.shape
+        own, different = self.reads, len(self.reads.shift)
+        if self.repeated is not None:
+            own, different = own.merged(vectors.reshape(chunk, -1), self.repeated)
+        digital = jnp.float32 if self.rules.uniform and self.rules.narrow else jnp.float64
 
         def of_block(state: State, block: tuple[Columns, Array, Array]) -> tuple[State, None]:
             column, vector, number = block
@@ -84,32 +117,18 @@ def bit_true(
             def of_read(order: Array, state: State) -> State:
                 total, counts = state
                 scale = jax.tree.map(lambda each: each[order], own)
-                place = _Place(names, number * len(reads.shift) + order, seed, real)
+                place = _Place(names, number * len(own.shift) + order, self.seed, real)
                 driven = digits(vector, scale.shift, scale.mask)
-                sums, counts = _read(column, driven, scale, rules, adc, drive, place, digital, counts)
+                sums, counts = _read(column, driven, scale, self.rules, self.adc, self.drive, place, digital, counts)
                 return total + scale.weight * sums.astype(jnp.float64), counts
 
             return lax.fori_loop(0, different, of_read, state), None
 
-        by_block = jnp.pad(vectors.reshape(-1, blocks, rows), ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
-        start = jnp.zeros((len(vectors), cols), jnp.float64), counts
-        total, counts = lax.scan(of_block, start, (columns, by_block, jnp.arange(blocks)))[0]
+        filling = self.columns.cells.shape[1] - rows
+        by_block = jnp.pad(vectors, ((0, 0), (0, 0), (0, filling))).swapaxes(0, 1)
+        start = jnp.zeros((chunk, self.columns.gain.shape[-1]), jnp.float64), counts
+        total, counts = lax.scan(of_block, start, (self.columns, by_block, jnp.arange(blocks)))[0]
         return counts, total
-
-    real = None if counted is None else jnp.pad(counted[order], (0, padding)).reshape(-1, chunk)
-    work = code.reshape(-1, chunk, code.shape[1]), index.reshape(-1, chunk), real
-    if counted is not None or not rules.exact_dac or adc.thermal_noise_drawn:
-        nothing = None if counted is None else no_codes(planes + (columns.units is not None), adc)
-        counts, y = lax.scan(of_chunk, nothing, work)
-        return y.reshape(-1, cols)[back], counts
-    played = jnp.minimum(len(work[0]), jnp.any(code != 0, axis=1).sum() // chunk + 1)
-
-    def of_next(number: Array, y: Array) -> Float[Array, "chunk vector col"]:
-        return y.at[number].set(of_chunk(None, jax.tree.map(lambda w: w[number], work))[1])
-
-    y = lax.fori_loop(0, played, of_next, jnp.zeros((len(work[0]), chunk, cols))).reshape(-1, cols)
-    at = jnp.minimum(back, played * chunk - 1)  # where chunks are left, the last vector played has no input
-    return y[at], None
 
 
 def _driven_first(code: Int[Array, "vector row"]) -> tuple[Int[Array, " vector"], Int[Array, " vector"]]:

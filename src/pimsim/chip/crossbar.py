@@ -10,15 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
-from pimsim.chip.core import AbstractCore, Count, Cuts, Latency, Line, Programmed, Ranges, Size, charge
+from pimsim.chip.charges import bill_of, bits_table, events_of, rounds
+from pimsim.chip.core import AbstractCore, Count, Cuts, Latency, Line, Programmed, Ranges, Size
 from pimsim.chip.encoding import AbstractEncoding
 from pimsim.chip.full_scale import AbstractFullScale, Lossless
 from pimsim.chip.inputs import AbstractInputs, Stream, TwosComplementInputs, unsigned_streams
 from pimsim.chip.layout import Layout
 from pimsim.chip.mitigation import Mitigation
-from pimsim.chip.reads import array_line, nominal, row_event
 from pimsim.chip.speculation import Speculation
-from pimsim.circuits import AbstractAdc, AbstractUnit, Cost, Dac, ReadPulse, Wires
+from pimsim.circuits import AbstractAdc, AbstractUnit, Dac, ReadPulse, Wires
 from pimsim.devices import AbstractDevice, pulse_of
 from pimsim.errors import SpecError
 from pimsim.numerics import leaves_to_arrays
@@ -237,41 +237,11 @@ class CrossbarCore(AbstractCore):
         return 1 if verified is None else verified[1]
 
     def events(self, rows: Size, cols: Size, *, signed: bool) -> dict[str, Count]:
-        (reads, times), planes = self._rounds(signed), self.planes
-        extra = int(self.encoding.unit_level > 0)
-        columns, counted = cols * planes + extra, cols * self.conversion_planes + extra
-        spares = self.mitigation.spares if self.mitigation else 0
-        happens: dict[str, Count] = {
-            "row_drive": reads * rows,
-            "cell_read": reads * rows * (columns + self.spare_lines),
-            "sample": reads * (counted + spares),
-            "conversion": times * (counted + spares) * self._resolved(signed),
-            "shift_add": times * counted,
-            "input_bit_read": float(self.input_bits) * rows,
-            "result_update": times * counted,
-        }
-        if self.layout is not None:
-            drives, cells, conversions = self.layout.factors(rows, cols, self.rows, self.weights_per_array)
-            driven = drives * (self.conversion_planes if self.layout.slices_apart else 1)
-            factors = {"row_drive": driven, "input_bit_read": driven, "cell_read": cells}
-            happens = {event: count * factors.get(event, conversions) for event, count in happens.items()}
-        return nominal(self, happens) | (self.mitigation.events(rows, cols) if self.mitigation else {})
-
-    def _rounds(self, signed: bool) -> tuple[float, float]:
-        """How often the rows are driven for one vector, and how often each of its columns is converted."""
-        reads = float(len(self.streams(signed)))
-        if self.speculation is None:
-            return reads, reads if self.accumulate == "digital" else 1.0
-        first = len(self.speculation.bits)
-        return first + reads, first + self.speculation.failing * reads
-
-    def _resolved(self, signed: bool) -> float:
-        """The share of the converter's bits that a mean conversion resolves: one that stops early costs its share."""
-        return float(bits_table(self, signed).mean() / self.adc.bits) if self.adc_bits else 1.0
+        return events_of(self, rows, cols, signed)
 
     def latency(self, *, signed: bool) -> Latency:
         """A read takes as long as the conversions of the columns that share a converter, one after the other."""
-        interval = int(self._rounds(signed)[0]) * int(self.read_cycles())
+        interval = int(rounds(self, signed)[0]) * int(self.read_cycles())
         return Latency(depth=interval + self.pipeline_cycles, interval=interval)
 
     def read_cycles(self) -> Int[np.ndarray, "*variant"]:
@@ -283,25 +253,7 @@ class CrossbarCore(AbstractCore):
         return np.asarray(cycles, int)
 
     def bill(self) -> list[Line]:
-        adcs = self.arrays * math.ceil(self.columns / self.columns_per_adc)
-        lines = [
-            charge("adc", "conversion", adcs, self.adc),
-            charge("dac", row_event(self.dac), self.arrays * self.rows, self.dac),
-            charge("sample_hold", "sample", self.arrays * self.columns, self.sample_hold),
-            array_line(self),
-            charge("shift_add", "shift_add", self.shift_add.number, self.shift_add),
-            charge("input_register", "input_bit_read", self.input_register.number, self.input_register),
-            charge("output_register", "result_update", self.output_register.number, self.output_register),
-        ]
-        if (energy := pulse_of(self.device).energy) is not None:
-            lines.append(Line("cell_write", "cell_write", self.arrays, Cost(energy=energy)))
-        if self.word_line is not None:
-            lines.append(charge("word_line", row_event(self.word_line), self.arrays * self.rows, self.word_line))
-        if self.bit_line is not None:
-            lines.append(charge("bit_line", "sample", self.arrays * self.columns, self.bit_line))
-        if self.mitigation is not None:
-            lines += self.mitigation.bill(self.arrays, self.rows)
-        return lines
+        return bill_of(self)
 
     def conversions_per_mac(self) -> float:
         """ADC conversions behind one multiply-accumulate of a full array, without those that `adc_bits` skips."""
@@ -328,13 +280,3 @@ class CrossbarCore(AbstractCore):
         from pimsim.chip.scales import ranges_of
 
         return ranges_of(self, rows, signed, samples)
-
-
-def bits_table(core: CrossbarCore, signed: bool) -> Int[np.ndarray, "read slice"]:
-    """Bits resolved for each conversion."""
-    reads = len(core.conversions(signed))
-    if not core.adc_bits:
-        return np.full((reads, len(core.widths)), core.adc.bits)
-    if len(core.adc_bits) != reads:
-        raise SpecError("adc_bits", f"expected {reads} rows, one a conversion, got {len(core.adc_bits)}")
-    return np.array(core.adc_bits)

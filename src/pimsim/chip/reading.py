@@ -11,9 +11,10 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Num, PRNGKeyArray
 
 from pimsim.chip.bit_true import bit_true
+from pimsim.chip.charges import bits_table
 from pimsim.chip.codes import CodeCounts
 from pimsim.chip.core import Cuts, Programmed, Ranges
-from pimsim.chip.crossbar import CrossbarCore, Traits, bits_table
+from pimsim.chip.crossbar import CrossbarCore, Traits
 from pimsim.chip.inputs import Stream, digits
 from pimsim.chip.operands import Columns, Reads, Rules
 from pimsim.chip.programming import program
