@@ -163,7 +163,9 @@ def run_trials(
 
     starts = range(0, len(images), batch)
     ahead = classify(open_chips(0), starts[:1])  # alone, because it compiles
+
+    def run(first: int) -> ProgrammedChips:
+        return classify(open_chips(first), starts) if first else classify(ahead, starts[1:])
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # JAX computes without the interpreter's lock
-        rest = pool.submit(classify, ahead, starts[1:])
-        others = pool.map(lambda first: classify(open_chips(first), starts), range(SIDE_BY_SIDE, trials, SIDE_BY_SIDE))
-        return [chip for chips in (rest.result(), *others) for chip in chips.chips]
+        return [chip for group in pool.map(run, range(0, trials, SIDE_BY_SIDE)) for chip in group.chips]
