@@ -37,12 +37,13 @@ def integer_product(
 ) -> Int[Array, "*vector col"]:
     """x · w for 16-bit integers, exactly; w is signed, x is as `signed` says.
 
-    Where there are 8-bit matrix units both operands go through them in halves; elsewhere float64 carries the sums.
+    Where there are 8-bit matrix units both operands go through them in halves, unless the sums of halves may pass 2^31;
+    elsewhere float64 carries the sums, of up to 2^22 rows.
     """
     rows, cols = w.shape
-    if rows > 2**16:
-        raise ValueError(f"{rows} rows: sums of halves may pass 2^31")
-    of_chunk = _by_halves(w, signed) if has_matrix_units() else _by_doubles(w)
+    if rows > 2**22:
+        raise ValueError(f"{rows} rows: sums may pass 2^53")
+    of_chunk = _by_halves(w, signed) if has_matrix_units() and rows <= 2**16 else _by_doubles(w)
 
     def chunked(vectors: Int[Array, "vector row"]) -> Int[Array, "vector col"]:
         if len(vectors) <= CHUNK_VECTORS:

@@ -36,13 +36,13 @@ from pimsim.numerics import (
 def check_inputs(core: CrossbarCore, array: Programmed, x: Array) -> None:
     """Raise SpecError unless the inputs are vectors of integers that the streams can carry."""
     signed = array.signed
-    if x.ndim != 2 or x.shape[1] != array.rows:
+    if x.ndim != 2 or x.shape[1] != array.rows or not len(x):
         raise SpecError("x", f"expected vectors [vector, row] of {array.rows} values, got shape {x.shape}")
     if not jnp.issubdtype(x.dtype, jnp.integer):
         raise SpecError("x", f"expected integers, got {x.dtype}", "Quantize first: pimsim.quantize.")
     most = 2 ** (core.input_bits - signed)
     least = (1 - most if core.inputs.bipolar else -most) if signed else 0
-    if x.size and (x.min() < least or x.max() >= most):
+    if x.min() < least or x.max() >= most:
         fact = f"must be {least} to {most - 1} for input_bits = {core.input_bits}"
         raise SpecError("x", f"{fact}, got {int(x.min())} to {int(x.max())}")
 

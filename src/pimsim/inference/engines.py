@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key, Num, PRNGKeyArray
 
 from pimsim.chip import CrossbarCore, Cuts, Ranges
+from pimsim.chip.codes import CodeCounts
 from pimsim.chip.core import Programmed
 from pimsim.chip.crossbar import Traits
 from pimsim.chip.folded import Moments, error_moments, folds_to_integers, folds_to_one_matrix, linear, statistical
@@ -24,7 +25,7 @@ from pimsim.numerics import exact_product, fold, leaves_to_arrays
 
 Engine = Literal["auto", "bit_true", "folded", "statistical"]
 Written = Programmed | tuple[Moments, Tally] | None
-"""Of all copies on each chip, the cells, or the moments of their errors."""
+"""Of all copies on each chip, the cells, or the moments of the errors of the first."""
 
 
 class LayerPlan(NamedTuple):
@@ -106,31 +107,29 @@ def product(
 
 def play(
     work: Work, x: Int[Array, "batch vector row"], image: Int[Array, " batch"], *, keys: Key[Array, " chip"],
-    first: int = 0, written: Written = None,
+    first: int = 0, course: int = 0, written: Written = None,
 ) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
     """The products on chips that see the same inputs, a key each, and what programming a mean copy of each took.
 
     x are the vectors first, first + 1, … of consecutive images. The chips' columns stand side by side in one product,
-    which is worth it: one chip's may be few.
+    which is worth it: one chip's may be few. Reads of the same image in another `course` have noise of their own.
     """
     if work.plan.engine == "folded":
         y = exact_product(x, work.matrix, signed=work.signed)
         return jnp.broadcast_to(y, (len(keys), *y.shape)), Tally()
-    run = _statistical if work.plan.engine == "statistical" else _replicated
-    return _side_by_side(run, work, (keys, written), x, image, jnp.asarray(first))
+    run: Callable[..., Any] = _statistical if work.plan.engine == "statistical" else _replicated
+    return run(work, keys, written, x, image, jnp.asarray(first), jnp.asarray(course))
 
 
 def write(work: Work, *, keys: Key[Array, " chip"]) -> Written:
     """What `play` makes anew at each call: given back to it, cells stay as they are from step to step."""
     if work.plan.engine == "folded":
         return None
-    run = _measured if work.plan.engine == "statistical" else _written
-    return _side_by_side(run, work, (keys,))
+    return (_measured if work.plan.engine == "statistical" else _written)(work, keys)
 
 
-@eqx.filter_jit
-def _side_by_side(run: Callable, work: Work, by_chip: tuple, *batch: Array) -> Any:
-    return jax.vmap(lambda key, *own: run(work, fold(key, work.plan.key), *own, *batch))(*by_chip)
+def _of_layer(work: Work, keys: Key[Array, " chip"]) -> Key[Array, " chip"]:
+    return jax.vmap(lambda key: fold(key, work.plan.key))(keys)
 
 
 def _program(work: Work, key: PRNGKeyArray, copy: int | Int[Array, ""]) -> Programmed:
@@ -139,35 +138,55 @@ def _program(work: Work, key: PRNGKeyArray, copy: int | Int[Array, ""]) -> Progr
     )
 
 
-def _written(work: Work, key: PRNGKeyArray) -> Programmed:
-    """All copies of a matrix."""
-    return lax.map(lambda copy: _program(work, key, copy), jnp.arange(work.plan.copies))
+def _program_chips(work: Work, keys: Key[Array, " chip"], copy: int | Int[Array, ""]) -> Programmed:
+    """A copy on each chip: one after the other, because a compiler that makes several at a time rounds otherwise, and
+    a chip must not hang on which others there are."""
+    return lax.map(lambda key: _program(work, key, copy), keys)
 
 
-def _measured(work: Work, key: PRNGKeyArray) -> tuple[Moments, Tally]:
-    """The moments of the first copy's errors."""
+@eqx.filter_jit
+def _written(work: Work, keys: Key[Array, " chip"]) -> Programmed:
+    """All copies of a matrix on all chips."""
+    own = _of_layer(work, keys)
+    return lax.map(lambda copy: _program_chips(work, own, copy), jnp.arange(work.plan.copies))
+
+
+@eqx.filter_jit
+def _measured(work: Work, keys: Key[Array, " chip"]) -> tuple[Moments, Tally]:
+    """The moments of the errors of each chip's first copy."""
     core, traits, plan, matrix, _ = work
-    array = _program(work, key, 0)
-    return error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies)), array.tally
+
+    def of_chip(key: PRNGKeyArray) -> tuple[Moments, Tally]:
+        array = _program(work, key, 0)
+        return error_moments(core, traits, array, matrix, jnp.asarray(plan.sample), fold(key, plan.copies)), array.tally
+
+    return lax.map(of_chip, _of_layer(work, keys))
 
 
+@eqx.filter_jit
 def _statistical(
-    work: Work, key: PRNGKeyArray, written: tuple[Moments, Tally] | None, x: Array, image: Array, first: Array
-) -> tuple[Float[Array, "batch vector col"], Tally]:
+    work: Work, keys: Array, written: tuple[Moments, Tally] | None, x: Array, image: Array, first: Array, course: Array
+) -> tuple[Float[Array, "chip batch vector col"], Tally]:
     """Draw the errors of all copies from the moments of the first."""
     batch, vectors, rows = x.shape
-    moments, tally = _measured(work, key) if written is None else written
+    moments, tally = _measured(work, keys) if written is None else written
     names = vector_names(image, vectors, work.plan.vectors, first).ravel()
-    noise_key = fold(key, work.plan.copies + 1)
-    y = statistical(moments, work.matrix, x.reshape(-1, rows), work.signed, noise_key, names)
-    return y.reshape(batch, vectors, -1), tally
+
+    def of_chip(moments: Moments, key: PRNGKeyArray) -> Float[Array, "batch vector col"]:
+        noise_key = fold(key, work.plan.copies + 1 + 2 * course)
+        y = statistical(moments, work.matrix, x.reshape(-1, rows), work.signed, noise_key, names)
+        return y.reshape(batch, vectors, -1)
+
+    return jax.vmap(of_chip)(moments, _of_layer(work, keys)), tally
 
 
+@eqx.filter_jit
 def _replicated(
-    work: Work, key: PRNGKeyArray, written: Written, x: Array, image: Array, first: Array
-) -> tuple[Num[Array, "batch vector col"], Tally]:
+    work: Work, keys: Array, written: Programmed | None, x: Array, image: Array, first: Array, course: Array
+) -> tuple[Num[Array, "chip batch vector col"], Tally]:
     """Deal the vectors out to the copies in turn, program each copy, and multiply."""
     core, traits, plan, _, _ = work
+    chips = _of_layer(work, keys)
     names, turn, copies = vector_names(image, x.shape[1], plan.vectors, first), first, plan.copies
     if plan.recurrent:
         x, names, turn = x.swapaxes(0, 1), names.T, image[0]
@@ -176,14 +195,19 @@ def _replicated(
     real = dealt(jnp.ones(names.shape, bool), copies, before) if plan.counts_codes else None
 
     def on_copy(work_of_copy: tuple[Array, Any, Array, Array, Array | None]) -> tuple[Array, Tally]:
-        copy, array, own, names, real = work_of_copy
-        array = _program(work, key, copy) if array is None else replace(array, ranges=plan.ranges)
-        if plan.engine == "linear":
-            return linear(core, traits, array, own), array.tally
-        y, codes = read(core, traits, array, own, fold(key, copies), names, real)
-        return y, replace(array.tally, codes=codes)
+        copy, arrays, own, names, real = work_of_copy
+
+        def on_chip(array: Programmed, key: PRNGKeyArray) -> tuple[Array, CodeCounts | None]:
+            array = replace(array, ranges=plan.ranges)  # of all chips, so that their loops are as long
+            if plan.engine == "linear":
+                return linear(core, traits, array, own), None
+            return read(core, traits, array, own, fold(key, copies + 2 * course), names, real)
+
+        arrays = _program_chips(work, chips, copy) if arrays is None else arrays
+        y, codes = jax.vmap(on_chip)(arrays, chips)
+        return y, replace(arrays.tally, codes=codes)
 
     own = jnp.arange(copies), written, dealt(x, copies, before), dealt(names, copies, before), real
     y, tallies = lax.map(on_copy, own)
-    y = gathered(y, vectors, before)
-    return y.swapaxes(0, 1) if plan.recurrent else y, of_copies(tallies)
+    y = jax.vmap(lambda y: gathered(y, vectors, before), in_axes=1)(y)
+    return y.swapaxes(1, 2) if plan.recurrent else y, jax.vmap(of_copies, in_axes=1)(tallies)

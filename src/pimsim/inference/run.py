@@ -11,11 +11,11 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, Shaped
 from scipy.special import stdtrit
 
 from pimsim.chip import CrossbarCore, Cuts
-from pimsim.errors import SpecError
+from pimsim.errors import SpecError, require
 from pimsim.inference.activity import Activity, describe_activity
 from pimsim.inference.agreement import Agreement, compare_outputs, mean_of, share_correct
 from pimsim.inference.arrays import Arrays, describe_arrays
-from pimsim.inference.driving import SAMPLE_VECTORS, Kind
+from pimsim.inference.driving import Kind, some_of
 from pimsim.inference.engines import Engine, LayerPlan, calibrated_ranges, choose_engine, product
 from pimsim.inference.trials import run_trials
 from pimsim.mapping import Placement
@@ -28,7 +28,7 @@ from pimsim.numerics import exact_product, fold
 from pimsim.units import Ratios
 
 BATCH = 250
-"""Images computed together; it bounds memory and changes no result."""
+"""Images computed together; it bounds memory, and says which vectors activity and errors are samples of."""
 SAMPLE_IMAGES = 32
 
 Progress = Callable[[str, int, int], None]
@@ -117,7 +117,11 @@ def infer(
     scales of each chip, on what that chip answers; `activity` says which vectors the energy
     of reading is taken from; `cores` are those of each kind of tile, where there are several. Cells that hit their
     targets, read without noise by exact converters, make every trial the same: one is computed and stands for all.
+    Raises SpecError for no images, trials or batch, for engines, full scales and corrections that lack calibration
+    images, and for layers that do not fold where that is asked for.
     """
+    for field, value in (("images", len(images)), ("trials", trials), ("batch", batch)):
+        require(field, value, 1)
     batch = math.ceil(len(images) / math.ceil(len(images) / batch))  # of one size, or two, each compiled once
     own = {name: (cores or {}).get(placement.kind_of(name), core) for name in quantized.layers}
     plans = plan_layers(quantized, placement, own, engine, calibration, activity)
@@ -133,7 +137,7 @@ def infer(
     crossbar_class = np.broadcast_to(np.stack(classes), (trials, len(images))).copy()
     signal, error = np.broadcast_to(np.stack(powers), (trials, 2, len(plans))).copy().swapaxes(0, 1)
     nearness = np.broadcast_to([mean_of(chip.nearness) for chip in chips], (trials, 3))
-    deviation = [_deviation(quantized, own[name], plans, name, images, fold(key, 0)) for name in plans]
+    deviation = _deviations(quantized, own, plans, images, fold(key, 0))
     return Inference(
         matrix=np.array(list(plans)),
         layer_engine=np.array([plan.engine for plan in plans.values()]),
@@ -147,7 +151,7 @@ def infer(
         agreement=Agreement.of(mean_of([compare_outputs(integer, wanted)]), nearness),
         signal_power=signal,
         error_power=error,
-        statistical_deviation=np.array(deviation),
+        statistical_deviation=deviation,
         arrays=describe_arrays(core, placement, [chip.tallies for chip in chips], trials),
         activity=describe_activity(core, quantized, plans, [chip.sums for chip in chips], activity),
     )
@@ -163,6 +167,8 @@ def plan_layers(
 ) -> dict[str, LayerPlan]:
     """How each layer's products are computed, on its own core: its full scale, its engine, the copies that differ."""
     seen, sampled = {}, any(core.full_scale.needs_samples for core in cores.values())
+    if engine == "statistical" and calibration is None:
+        raise SpecError("engine", "statistical measures errors on calibration images, and there are none")
     if (sampled or engine == "statistical") and calibration is not None:
         seen = layer_inputs(quantized, calibration[: min(len(calibration), SAMPLE_IMAGES)])
     plans, ops = {}, {op.layer: op for op in quantized.network.ops() if isinstance(op, MatrixOp)}
@@ -184,31 +190,36 @@ def layer_inputs(quantized: QuantizedNetwork, images: Images) -> dict[str, Int[A
     product, seen = exact(quantized), {}
 
     def record(name: str, x: Int[Array, "batch vector row"], first: int = 0) -> Int[Array, "batch vector col"]:
-        seen.setdefault(name, []).append(x.reshape(-1, x.shape[-1]))
+        seen.setdefault(name, []).append(x)
         return product(name, x)
 
     evaluate(quantized, images, record)
-    vectors = {name: jnp.concatenate(parts) for name, parts in seen.items()}
-    return {name: flat[:: -(-len(flat) // SAMPLE_VECTORS)] for name, flat in vectors.items()}
+    vectors = {name: jnp.concatenate(parts, axis=1) for name, parts in seen.items()}
+    return {
+        name: x.reshape(-1, x.shape[-1])[some_of(x.shape[0] * x.shape[1], x.shape[1], "moments")]
+        for name, x in vectors.items()
+    }
 
 
-def _deviation(
-    quantized: QuantizedNetwork, core: CrossbarCore, plans: dict[str, LayerPlan], name: str, images: Images,
+def _deviations(
+    quantized: QuantizedNetwork, cores: Mapping[str, CrossbarCore], plans: Mapping[str, LayerPlan], images: Images,
     key: PRNGKeyArray,
-) -> float:  # fmt: skip
+) -> Float[np.ndarray, " matrix"]:  # fmt: skip
     """The statistical engine's rms error over the bit-true one's, minus 1, on vectors that it was not measured on."""
-    plan, layer = plans[name], quantized.layers[name]
-    if plan.engine != "statistical":
-        return 0.0
-    x = jnp.asarray(layer_inputs(quantized, images[:SAMPLE_IMAGES])[name])[:, None]
-    wanted = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input)
-    names, one = jnp.arange(len(x)), plan._replace(copies=1)
-    errors = [
-        np.asarray(product(core, one._replace(engine=engine), layer, x, names, key=key)) - np.asarray(wanted)
-        for engine in ("statistical", "bit_true")
-    ]
-    ours, theirs = (float(np.sqrt(np.mean(np.square(error)))) for error in errors)
-    return ours / theirs - 1 if theirs else float(ours > 0)
+    asked = [name for name, plan in plans.items() if plan.engine == "statistical"]
+    seen = layer_inputs(quantized, images[:SAMPLE_IMAGES]) if asked else {}
+
+    def of_layer(name: str) -> float:
+        layer, one, x = quantized.layers[name], plans[name]._replace(copies=1), jnp.asarray(seen[name])[:, None]
+        wanted, names = exact_product(x, jnp.asarray(layer.matrix), signed=layer.signed_input), jnp.arange(len(x))
+        errors = [
+            (product(cores[name], one._replace(engine=engine), layer, x, names, key=key) - wanted).astype(jnp.float64)
+            for engine in ("statistical", "bit_true")
+        ]
+        ours, theirs = (float(jnp.sqrt(jnp.mean(jnp.square(error)))) for error in errors)
+        return ours / theirs - 1 if theirs else float(ours > 0)
+
+    return np.array([of_layer(name) if name in asked else 0.0 for name in plans])
 
 
 def occupied_mask(placement: Placement, layer: str, cuts: Cuts) -> Bool[np.ndarray, "block array"]:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key, Num, PRNGKeyArray
 from pimsim.chip import CrossbarCore
 from pimsim.chip.tally import Tally
 from pimsim.inference.agreement import compare_outputs
-from pimsim.inference.driving import SAMPLE_VECTORS, Kind, Sums, Watch
+from pimsim.inference.driving import Kind, Sums, Watch, some_of
 from pimsim.inference.engines import LayerPlan, Work, Written, play, write
 from pimsim.network.graph import Images
 from pimsim.network.quantize import Product, QuantizedLayer, QuantizedNetwork, evaluate
@@ -23,8 +23,8 @@ from pimsim.numerics import exact_product, fold
 
 Tune = Callable[[Product], QuantizedNetwork]
 
-FIRST_TUNING_IMAGE = 2**20
-"""The name of the first image that a chip is set up with: no image to classify has it."""
+CLASSIFYING, TUNING = 0, 1
+"""Courses of images through a chip, whose reads have noise of their own."""
 SIDE_BY_SIDE = 2
 """Trials whose first layers share a product: a wider one is no faster."""
 
@@ -39,8 +39,8 @@ class PlayedLayer:
         """Of some vectors: sum of squares of the exact products, that of the errors, and how many there are."""
         if self.plan.engine == "folded":
             return jnp.zeros(3)
-        step = -(-x.shape[0] * x.shape[1] // SAMPLE_VECTORS)
-        return _powers(x, y, self.work.matrix, self.work.signed, step)
+        some = some_of(x.shape[0] * x.shape[1], x.shape[1], "moments")
+        return _powers(x, y, self.work.matrix, self.work.signed, some.step)
 
 
 class Trial:
@@ -83,9 +83,8 @@ class ProgrammedChips:
             yield
 
     def _answer(self, trial: int, layer: str, x: Int[Array, "batch vector row"], first: int = 0) -> Array:
-        """A layer's products on images that have names of their own."""
-        names = FIRST_TUNING_IMAGE + jnp.arange(len(x))
-        return self._products(slice(trial, trial + 1), layer, x, names, first)[0][0]
+        """A layer's products on images to be set up with."""
+        return self._products(slice(trial, trial + 1), layer, x, jnp.arange(len(x)), first, TUNING)[0][0]
 
     def _play(
         self, trial: int, names: Array, opening: dict, layer: str, x: Int[Array, "batch vector row"], first: int = 0
@@ -103,12 +102,13 @@ class ProgrammedChips:
         return y
 
     def _products(
-        self, chips: slice, layer: str, x: Int[Array, "batch vector row"], names: Array, first: int
-    ) -> tuple[Num[Array, "chip batch vector col"], Tally]:
+        self, chips: slice, layer: str, x: Int[Array, "batch vector row"], names: Array, first: int,
+        course: int = CLASSIFYING,
+    ) -> tuple[Num[Array, "chip batch vector col"], Tally]:  # fmt: skip
         own, keys, place = self.layers[layer], self.keys[chips], (chips.start, layer)
         if own.plan.recurrent and place not in self.written:
             self.written[place] = write(own.work, keys=keys)
-        return play(own.work, x, names, keys=keys, first=first, written=self.written.get(place))
+        return play(own.work, x, names, keys=keys, first=first, course=course, written=self.written.get(place))
 
     def _note(self, chip: Trial, layer: str, names: Array, x: Array, y: Array, tally: Tally) -> None:
         """Add what the vectors did, and how good the products are, when the last of each image have passed."""
