@@ -49,7 +49,7 @@ def test_the_grid_resolves_isaacs_levels():
 
 @pytest.mark.parametrize("units", [False, True], ids=["float64", "bytes"])
 @pytest.mark.parametrize(("low", "high"), [(-(2**15), 2**15 - 1), (0, 2**16 - 1)], ids=["signed", "unsigned"])
-@pytest.mark.parametrize("rows", [1, 700, 2**16])
+@pytest.mark.parametrize("rows", [1, 700, 2**16, 2**16 + 2])
 def test_the_integer_product_is_exact_where_it_is_largest(rows, low, high, units, monkeypatch):
     """Sums of products of 16-bit extremes equal those of Python's own integers, whole or through bytes."""
     monkeypatch.setattr(numerics, "has_matrix_units", lambda: units)
@@ -61,8 +61,8 @@ def test_the_integer_product_is_exact_where_it_is_largest(rows, low, high, units
 
 
 def test_the_integer_product_refuses_sums_that_might_round():
-    with pytest.raises(ValueError, match=r"2\^31"):
-        integer_product(jnp.zeros((1, 2**16 + 1), jnp.int32), jnp.zeros((2**16 + 1, 1), jnp.int32), signed=True)
+    with pytest.raises(ValueError, match=r"2\^53"):
+        integer_product(jnp.zeros((1, 2**22 + 1), jnp.int32), jnp.zeros((2**22 + 1, 1), jnp.int32), signed=True)
 
 
 @pytest.mark.parametrize("largest", [2.0**24 - 1, 2.0**24 + 1, 2.0**40])
