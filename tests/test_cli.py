@@ -100,7 +100,7 @@ class TestRun:
     def test_a_failed_run_overwrites_nothing(self, pimsim, tmp_path, monkeypatch):
         """Whether it fails before, while or after it simulates."""
         target = tmp_path / "a.h5"
-        target.write_text("what was there")
+        target.write_text("half a pimsim-result")
         for changes in ("trials=0", "mapping.replicate={conv9: 2}", "samples=99999"):
             refused(pimsim("run", "isaac-mlp", "--set", changes, "-o", "a.h5"), "isaac-mlp", "")
 

@@ -228,13 +228,16 @@ class TestReading:
         refused(file, "is not a whole HDF5 result")
 
 
+WHAT_WAS_THERE = "half a pimsim-result"
+
+
 class TestWriting:
     @pytest.fixture
     def old(self, tmp_path):
         path = tmp_path / "a.h5"
-        path.write_text("what was there")
+        path.write_text(WHAT_WAS_THERE)
         yield path
-        assert path.read_text() == "what was there"
+        assert path.read_text() == WHAT_WAS_THERE
         assert [each.name for each in tmp_path.iterdir()] == ["a.h5"]
 
     @pytest.mark.parametrize("step", ["fsync", "fdopen"])
@@ -269,7 +272,7 @@ class TestWriting:
 
     def test_a_whole_file_takes_the_place_of_the_old(self, result, tmp_path):
         path = tmp_path / "a.h5"
-        path.write_text("what was there")
+        path.write_text(WHAT_WAS_THERE)
         assert write_result(result, str(path)) == path
         assert read_result(path).cost.total_energy == result.cost.total_energy
         assert [each.name for each in tmp_path.iterdir()] == ["a.h5"]
@@ -304,6 +307,26 @@ class TestWriting:
                 refuse(tmp_path / name)
             assert caught.value.remedy
         assert sorted(each.name for each in tmp_path.iterdir()) == ["d.h5", "file"]
+
+    @pytest.mark.parametrize(
+        ("suffix", "ours"), [(".h5", "pimsim-result"), (".json", '{"traceEvents"'), (".npz", "fc.bias.npy")]
+    )
+    def test_only_files_of_its_own_are_replaced(self, suffix, ours, tmp_path):
+        """Whole or damaged, by the bytes that each holds somewhere; and empty ones, which a shell may have made."""
+        path = tmp_path / f"a{suffix}"
+        for content in ("", f"before {ours} behind"):
+            path.write_text(content)
+            assert check_target(path, suffix) == path
+        path.write_text("my own")
+        with pytest.raises(FileError, match=f"is there, and is no {suffix} file that pimsim has written"):
+            check_target(path, suffix)
+        assert path.read_text() == "my own"
+
+    def test_a_protected_file_is_left_alone(self, result, tmp_path, monkeypatch):
+        path = write_result(result, tmp_path / "a.h5")
+        monkeypatch.setattr(os, "access", lambda path, mode: False)  # the tests may run as one who may do all
+        with pytest.raises(FileError, match="is write-protected"):
+            check_target(path)
 
     def test_asking_creates_nothing(self, tmp_path):
         assert check_target(tmp_path / "a.h5") == tmp_path / "a.h5"

@@ -90,6 +90,8 @@ def test_weights_give_a_run_the_accuracy_that_was_told(pimsim, tmp_path):
         (("--resume",), "w.checkpoint.npz: there is no checkpoint"),
         (("-o", "w.h5"), "w.h5: does not end in .npz"),
         (("-o", "nowhere/w.npz"), "there is no folder nowhere"),
+        (("-o", "data.npz"), "data.npz: is there, and is no .npz file that pimsim has written"),
+        (("--weights", "other.npz", "-o", "other.npz"), "is where the weights to begin with are read from"),
         (("--weights", "none.npz"), "none.npz: no such file"),
         (("--weights", "mine.yaml"), "weights: must be an .npz file"),
         (("--weights", "data.npz"), "'x_train' is no layer's weight"),

@@ -18,10 +18,9 @@ from jaxtyping import jaxtyped
 
 from pimsim.errors import FileError
 from pimsim.results.record import Result
-from pimsim.results.target import check_target, replace_file
+from pimsim.results.target import FORMAT, check_target, replace_file
 from pimsim.units import unit_of
 
-FORMAT = "pimsim-result"
 FORMAT_VERSION = 1
 
 T = TypeVar("T")

@@ -1,5 +1,6 @@
 """The files that a run leaves: checked before it, and put in their place whole or not at all."""
 
+import mmap
 import os
 import tempfile
 from contextlib import suppress
@@ -7,9 +8,20 @@ from pathlib import Path
 
 from pimsim.errors import FileError, os_fact
 
+FORMAT = "pimsim-result"
+MARKS = {
+    ".h5": (FORMAT.encode(),),
+    ".json": (b'{"traceEvents"',),
+    ".npz": (b".weight.npy", b".bias.npy", b"experiment.npy"),
+}
+"""Bytes of files that may be replaced: one of them stands in each that was written here."""
+
 
 def check_target(path: str | Path, suffix: str = ".h5") -> Path:
-    """The path, if a file can be written there; called before a run, so that none is lost for want of a folder."""
+    """The path, if a file can be written there; called before a run, so that none is lost for want of a folder.
+
+    A file that is there is replaced if it is one of ours, whole or not. Raises FileError.
+    """
     path = Path(path)
     if os.path.isdir(path):
         raise FileError(str(path), "is a folder", f"Name a file: FILE{suffix}")
@@ -24,7 +36,25 @@ def check_target(path: str | Path, suffix: str = ".h5") -> Path:
     except OSError as error:
         fact = f"cannot be written: {os_fact(error)}"
         raise FileError(str(path), fact, f"Name a file elsewhere: FILE{suffix}") from None
+    if path.exists() and not os.access(path, os.W_OK):
+        raise FileError(str(path), "is write-protected", f"Name another file: FILE{suffix}")
+    if not _may_go(path, MARKS[suffix]):
+        fact = f"is there, and is no {suffix} file that pimsim has written"
+        raise FileError(str(path), fact, f"Move it away, or name another file: FILE{suffix}")
     return path
+
+
+def _may_go(path: Path, marks: tuple[bytes, ...]) -> bool:
+    """Whether nothing is lost that somebody else has made."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return any(content.find(mark) >= 0 for mark in marks)
+    except FileNotFoundError:
+        return True
+    except ValueError:  # it is empty
+        return True
+    except OSError:
+        return False
 
 
 def replace_file(path: Path, content: bytes | memoryview) -> None:

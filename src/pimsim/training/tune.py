@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import PRNGKeyArray
 
 from pimsim.chip import Chip, CrossbarCore
-from pimsim.errors import SpecError
+from pimsim.errors import FileError, SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference import Progress
 from pimsim.inference.run import plan_layers
@@ -51,8 +51,10 @@ def train(
     with the curve in `result.training`; test images are asked once, by that run. Raises PimsimError.
     """
     path = check_target(path, ".npz")
+    checkpoint, text = check_target(path.with_suffix(".checkpoint.npz"), ".npz"), record_specification(experiment).yaml
+    if experiment.weights and Path(experiment.weights).resolve() == path.resolve():
+        raise FileError(str(path), "is where the weights to begin with are read from", "Name another file: -o FILE.npz")
     course = course_of(experiment)
-    checkpoint, text = path.with_suffix(".checkpoint.npz"), record_specification(experiment).yaml
     state = read_checkpoint(checkpoint, text, course.start()) if resume else course.start()
 
     def save(state: State) -> None:
