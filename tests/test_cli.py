@@ -109,7 +109,7 @@ class TestRun:
 
         monkeypatch.setattr("os.fsync", full)
         refused(pimsim("run", "isaac-mlp", *FAST, "-o", "a.h5"), "a.h5", "no space left on device")
-        assert target.read_text() == "what was there"
+        assert target.read_text() == "half a pimsim-result"
         assert [path.name for path in tmp_path.iterdir()] == ["a.h5"]
 
 
