@@ -7,7 +7,8 @@ import pytest
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.decoding import decode
 from pimsim.network.graph import build_network, random_weights
-from pimsim.network.layers import Dense, Flatten, Gru
+from pimsim.network.layers import Affine, Arithmetic, Dense, Flatten, Gru, LastToken, Rearrange
+from pimsim.network.layers.rearrange import Reshape
 from pimsim.network.quantize import quantize, reference
 from pimsim.network.sqnr import noise
 from pimsim.network.zoo.sequence import gpt
@@ -18,11 +19,15 @@ TOKENS = np.random.default_rng(1).normal(size=(12, CONTEXT, WIDTH)).astype(np.fl
 
 @pytest.fixture(scope="module")
 def network():
-    """A decoder of one layer and two heads that says at each token what comes next."""
+    """A decoder of one layer and two heads that says at each token what comes next, with constants of each token."""
     layers = [each for each in gpt(1, WIDTH, 2, 5, 0) if each[0] != "last"]
+    constants = {"place": {"gain": (CONTEXT, 1), "offset": (CONTEXT, 5)}, "shift": {"constant": (CONTEXT, 5)}}
+    layers += [("place", Affine(**constants["place"])), ("shift", Arithmetic("add", **constants["shift"]))]
     topology = build_network("decoder", (CONTEXT, WIDTH), layers)
     rng, shapes = np.random.default_rng(0), jax.eval_shape(lambda: random_weights(topology, key=jax.random.key(0)))
-    return topology.with_weights(jax.tree.map(lambda like: rng.normal(size=like.shape) / 2, shapes))
+    weights = jax.tree.map(lambda like: rng.normal(size=like.shape) / 2, shapes)
+    shift = {name: {key: rng.normal(size=size) for key, size in own.items()} for name, own in constants.items()}
+    return topology.with_weights(weights | shift)
 
 
 def test_attention_multiplies_integers(network):
@@ -58,7 +63,28 @@ def test_decoding_says_what_the_whole_sequence_says(network):
         decode(quantized, TOKENS[:, :1], cache)
 
 
-@pytest.mark.parametrize("layer", [Gru(3), Flatten()], ids=["gru", "flatten"])
+def test_a_matrix_behind_the_last_token_sees_vector_0():
+    """It has one vector, whichever token that is of; a matrix before it sees each under the token's number."""
+    layers, rng, met = [("each", Dense(3)), ("last", LastToken()), ("fc", Dense(2))], np.random.default_rng(2), []
+    weights = {name: {"weight": rng.normal(size=(rows, cols)), "bias": np.zeros(cols)}
+               for name, rows, cols in (("each", WIDTH, 3), ("fc", 3, 2))}  # fmt: skip
+    network = build_network("last", (CONTEXT, WIDTH), layers, weights)
+    quantized, cache = quantize(network, TOKENS, weight_bits=8, input_bits=8), None
+
+    def product(name, x, first=0):
+        met.append((name, first, x.shape[1]))
+        return x.astype("int64") @ quantized.layers[name].matrix
+
+    for part in (TOKENS[:, :4], TOKENS[:, 4:]):
+        y, cache = decode(quantized, part, cache, product)
+    np.testing.assert_allclose(y, reference(quantized, TOKENS), atol=1e-5)
+    assert met == [("each", 0, 4), ("fc", 0, 1), ("each", 4, 2), ("fc", 0, 1)]
+
+
+WHOLE = Rearrange((Reshape((CONTEXT, WIDTH)),))
+
+
+@pytest.mark.parametrize("layer", [Gru(3), Flatten(), WHOLE], ids=["gru", "flatten", "reshape"])
 def test_no_cache_stands_for_other_layers(layer):
     """Where tokens meet by anything but causal attention, the layer is named."""
     topology = build_network("other", (CONTEXT, WIDTH), [("mix", layer), ("fc", Dense(2))])

@@ -4,7 +4,7 @@ Whatever the steps, the answers are those of the whole sequence at once: matrice
 token's own number, with the same noise of reading, and attention sees the same keys, rounded once.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,8 +13,9 @@ from jaxtyping import Array, Float, Int32, Num
 from pimsim.errors import NetworkError, SpecError
 from pimsim.network.graph import Network, Node
 from pimsim.network.integers import Product
-from pimsim.network.layers import Attention, LastToken
+from pimsim.network.layers import Affine, Arithmetic, Attention, LastToken, Rearrange
 from pimsim.network.layers.base import AbstractProductLayer, AbstractWeightedLayer
+from pimsim.network.layers.rearrange import Reshape
 from pimsim.network.ops import MatrixOp, ProductOp
 from pimsim.network.quantize import QuantizedNetwork, apply_named, exact
 
@@ -62,9 +63,25 @@ def decode(
         return layer.attend(quantized.multiplier(name), queries, keys, values, jnp.asarray(first))
 
     by_token = {op.layer for op in network.ops() if isinstance(op, MatrixOp) and op.vectors == context}
-    short = Network(network.name, (new, *network.input_shape[1:]), network.nodes, network.weights, network.weight_steps)
-    y = short.walk(tokens, matrix, attend)
+    y = _short(network, first, new).walk(tokens, matrix, attend)
     return y, Cache(first + new, kept)
+
+
+def _short(network: Network, first: int, new: int) -> Network:
+    """The network for `new` tokens, with their part of constants that differ from token to token."""
+    nodes, weights = [], dict(network.weights)
+    for node in network.nodes:
+        if isinstance(node.layer, Affine | Arithmetic) and node.name in weights:
+            own = weights[node.name] = {key: _part(a, first, new) for key, a in weights[node.name].items()}
+            node = replace(node, layer=replace(node.layer, **{key: a.shape for key, a in own.items()}))
+        nodes.append(node)
+    return Network(network.name, (new, *network.input_shape[1:]), tuple(nodes), weights, network.weight_steps)
+
+
+def _part(constant: Float[Array, "..."], first: int, new: int) -> Float[Array, "..."]:
+    """Of causal layers, no axis but the last and that of the tokens is longer than 1."""
+    own = slice(first, first + new)
+    return constant[tuple(own if n > 1 else slice(None) for n in constant.shape[:-1])]
 
 
 def _check_causal(network: Network) -> None:
@@ -84,6 +101,8 @@ def _is_causal(node: Node, shapes: list[tuple[int, ...]]) -> bool:
         return layer.causal and not layer.cached
     if isinstance(layer, LastToken):
         return True
+    if isinstance(layer, Rearrange) and any(isinstance(step, Reshape) for step in layer.steps):
+        return False  # its sizes are those of all tokens
     return all(
         not isinstance(op, ProductOp)
         and not (isinstance(op, MatrixOp) and op.recurrent)
