@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from pimsim.chip import Chip, CrossbarCore
-from pimsim.errors import NetworkError, SpecError
+from pimsim.errors import NetworkError, SpecError, inside
 from pimsim.mapping.blocks import block_table
 from pimsim.mapping.budget import Budget, Overflow
 from pimsim.mapping.fill import Fill
@@ -43,14 +43,16 @@ def place(
     given by layer may add chips. A layer of several matrices has a replica for each, and as many again for each further
     copy: vector v passes replica v mod their number. Layers share tiles, or have tiles of their own, pools among them.
     Where tiles differ, `kinds` names those of some layers, and the others have what serves them best (`choose_kinds`).
-    Raises CapacityError where arrays are lacking, SpecError for tiles of their own that layers would take turns in, and
-    for layers of different precision that would share arrays.
+    Raises CapacityError where arrays are lacking, SpecError for choices that exclude each other, and for layers of
+    different precision that would share arrays.
     """
     matrices = [op for op in ops if isinstance(op, MatrixOp)]
     if not matrices:
         raise NetworkError("", "has no layer with a matrix, so there is nothing to map")
     check_products(ops, chip)
-    check_turns(matrices, overflow, tiles, packing)
+    with inside("mapping"):
+        check_choices(overflow, tiles, packing, fill)
+    check_turns(matrices, packing)
     check_kinds(chip, overflow, tiles, packing, fill)
     by_kind = chip.cores
     chosen = choose_kinds(dict.fromkeys(by_kind, ops), chip, kinds or {}, replicate, budget, overflow)
@@ -102,10 +104,24 @@ def cut_all(
     return tables
 
 
-def check_turns(ops: Sequence[MatrixOp], overflow: Overflow, tiles: Tiles, packing: Packing) -> None:
-    """Raise SpecError where blocks would take turns that differ, or have no tile to take them in."""
-    if tiles == "own" and overflow == "reload":
-        raise SpecError("mapping.tiles", "layers that take turns in the arrays have no tiles of their own")
+def check_choices(overflow: Overflow, tiles: Tiles, packing: Packing, fill: Fill) -> None:
+    """Raise SpecError for choices that exclude each other, whatever the network and the chip."""
+    reloads, packed = overflow == "reload", packing == "dense"
+    if packed and reloads:
+        raise SpecError("packing", "dense arrays are not rewritten", "Choose overflow: spread, or packing: single.")
+    if fill == "level" and (packed or reloads):
+        fact = "tiles cannot be levelled where blocks take turns in their arrays"
+        raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
+    if tiles == "own" and reloads:
+        fact = "layers that take turns in the arrays have no tiles of their own"
+        raise SpecError("tiles", fact, "Choose tiles: shared, or overflow: spread.")
+    if tiles == "own" and (packed or fill == "level"):
+        fact = "layers with tiles of their own share no array and level no tile"
+        raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
+
+
+def check_turns(ops: Sequence[MatrixOp], packing: Packing) -> None:
+    """Raise SpecError where blocks would take turns that differ."""
     if packing == "dense" and len({op.precision for op in ops}) > 1:
         fact = "layers of different precision read for different times, and blocks of one array read in equal turns"
         raise SpecError("mapping.packing", fact, "Choose single, or one precision for all layers.")

@@ -11,7 +11,7 @@ from pimsim.mapping.fill import Fill
 from pimsim.mapping.kinds import choose_kinds
 from pimsim.mapping.overlap import Windows
 from pimsim.mapping.packing import Packing
-from pimsim.mapping.place import place
+from pimsim.mapping.place import check_choices, place
 from pimsim.mapping.placement import Placement
 from pimsim.mapping.replication import Replicate
 from pimsim.mapping.search import Search
@@ -42,15 +42,7 @@ class MappingPlan(AbstractSpec):
     """Whether to look for better places of the tiles on the mesh than the network's order."""
 
     def __check_init__(self):
-        reloads, packed = self.overflow == "reload", self.packing == "dense"
-        if packed and reloads:
-            raise SpecError("packing", "dense arrays are not rewritten", "Choose overflow: spread, or packing: single.")
-        if self.fill == "level" and (packed or reloads):
-            fact = "tiles cannot be levelled where blocks take turns in their arrays"
-            raise SpecError("fill", fact, "Choose fill: order, or packing: single and no reload.")
-        if self.tiles == "own" and (packed or self.fill == "level"):
-            fact = "layers with tiles of their own share no array and level no tile"
-            raise SpecError("tiles", fact, "Choose tiles: shared, or packing: single and fill: order.")
+        check_choices(self.overflow, self.tiles, self.packing, self.fill)
 
     def choose(self, ops: Mapping[str, Sequence[Op]], chip: Chip) -> dict[str, str]:
         """The kind of tile of each layer, given what the network asks of tiles of each kind."""
