@@ -258,6 +258,9 @@ def test_layers_that_fit_one_by_one_but_not_together_are_refused(mixed):
     ("kinds", "fact"),
     [
         ({"large": {"tiles": 0, "rows": 32, "columns": 32}}, "tiles: must be 1 to 65536, got 0"),
+        ({"large": {"tiles": 1, "rows": 32, "columns": 32, "cores": 0}}, "^cores: must be 1 to 65536, got 0"),
+        ({"large": {"tiles": 1, "rows": 32, "columns": 32, "arrays": 0}}, "^arrays: must be 1 to 65536, got 0"),
+        ({"large": {"tiles": 1, "rows": 32, "columns": 32, "columns_per_adc": 0}}, "^columns_per_adc: must be 1 to"),
         ({"large": {"tiles": 4, "rows": 32, "columns": 32}}, "take 4 tiles, and the mesh has 4: none is left"),
         ({"standard": {"tiles": 1, "rows": 32, "columns": 32}}, "kinds.standard: is what tiles are called"),
         ({"thin": {"tiles": 1, "rows": 32, "columns": 3, "columns_per_adc": 1}}, "kinds.thin.columns: must hold one"),

@@ -37,8 +37,9 @@ class Kind(AbstractSpec):
     """More rows have larger sums, which want more bits; the chip's own if not given."""
 
     def __check_init__(self):
-        for field in ("tiles", "rows", "columns"):
-            require(field, getattr(self, field), 1, 65536)
+        for field in ("tiles", "rows", "columns", "cores", "arrays", "columns_per_adc"):
+            if (value := getattr(self, field)) is not None:
+                require(field, value, 1, 65536)
 
     def tile_of(self, own: Tile) -> Tile:
         """The tile, given the chip's own."""
@@ -54,7 +55,7 @@ class Kind(AbstractSpec):
             rows=self.rows,
             columns=self.columns,
             arrays=arrays,
-            columns_per_adc=self.columns_per_adc or own.columns_per_adc,
+            columns_per_adc=own.columns_per_adc if self.columns_per_adc is None else self.columns_per_adc,
             adc=self.adc or own.adc,
             array=grown(own.array, tall * wide),
             shift_add=_in_all(own.shift_add, columns),
