@@ -19,6 +19,7 @@ from pimsim.network.zoo import load_topology
 from pimsim.results import result_summary
 from pimsim.schedule import arrange, schedule, traffic
 from pimsim.tables.outcome import kind_rows
+from pimsim.tables.verdicts import kind_counts
 
 ARRAYS = ("adc", "dac", "sample_hold", "array", "shift_add", "input_register", "output_register", "adder")
 """The components that the choice of a kind is about."""
@@ -210,7 +211,8 @@ def test_people_are_told_the_kind_of_each_layer(result):
     kinds = result_summary(result)["kinds"]
     told = {head.split()[0]: names.split(", ") for head, names, _ in kind_rows(kinds)}
     assert {layer: kind for kind, names in told.items() for layer in names} == kinds
-    assert kind_rows(dict.fromkeys(kinds, STANDARD)) == []
+    assert kind_counts(kinds) == ", ".join(f"{kind} {len(names)}" for kind, names in told.items())
+    assert (kind_rows(dict.fromkeys(kinds, STANDARD)), kind_counts(dict.fromkeys(kinds, STANDARD))) == ([], "")
 
 
 def test_kinds_are_in_the_result_file(result, tmp_path):

@@ -194,7 +194,8 @@ def apply_named(
     """One layer of the network on integers."""
     layer = quantized.network.layer(name)
     if isinstance(layer, AbstractRecurrentLayer):
-        return apply_steps(quantized.parts(name), layer, x, lambda word, *asked: product(f"{name}/{word}", *asked))
+        parts = quantized.parts(name)
+        return apply_steps(parts, layer, x, lambda word, *asked: product(matrix_name(name, word), *asked))
     return apply_layer(quantized.layers[name], layer, x, x.shape[1:], functools.partial(product, name))
 
 

@@ -64,6 +64,14 @@ def value_table(title: str, rows: Mapping[str, str]) -> RenderableType:
     return facts(title, [(path, value, "") for path, value in pretty.items()])
 
 
+def layers_of_kinds(kinds: Mapping[str, str]) -> dict[str, list[str]]:
+    """The layers in tiles of each kind; none where there is no more to say than that all are in the chip's own."""
+    names = dict.fromkeys(kinds.values())
+    if names.keys() <= {"standard"}:
+        return {}
+    return {name: [layer for layer, own in kinds.items() if own == name] for name in names}
+
+
 def titled(name: str, description: str) -> str:
     """A card's name and, unless it begins with the name already, what it is."""
     if description.lower().startswith(name.lower()):

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.tables.forms import facts, shares
+from pimsim.tables.forms import facts, layers_of_kinds, shares
 from pimsim.units import format_quantity
 
 QUANTIZATION_KEYS = ("weights_dB", "inputs_dB", "added_dB", "outputs_dB")
@@ -52,11 +52,8 @@ def result_table(summary: Mapping[str, Any]) -> RenderableType:
 
 
 def kind_rows(kinds: Mapping[str, str]) -> list[tuple[str, str, str]]:
-    """The layers in tiles of each kind, where there is more to say than that all are in the chip's own."""
-    names = list(dict.fromkeys(kinds.values()))
-    if names in ([], ["standard"]):
-        return []
-    return [(f"{name} tiles", ", ".join(layer for layer, own in kinds.items() if own == name), "") for name in names]
+    """The layers in tiles of each kind, a row each."""
+    return [(f"{name} tiles", ", ".join(layers), "") for name, layers in layers_of_kinds(kinds).items()]
 
 
 def _training_rows(training: Mapping[str, Any] | None) -> list[tuple[str, str, str]]:

@@ -1,6 +1,5 @@
 """Published figures next to ours, and chips side by side."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from pimsim.tables.forms import layers_of_kinds
 from pimsim.units import format_quantity
 
 MARKS = {True: "yes", False: "NO", None: "-"}
@@ -81,9 +81,8 @@ COMPARED = {
 
 
 def kind_counts(kinds: Mapping[str, str]) -> str:
-    """How many layers are in tiles of each kind, if there is more than one kind to be in."""
-    counts = Counter(kinds.values())
-    return "" if counts.keys() <= {"standard"} else ", ".join(f"{name} {count}" for name, count in counts.items())
+    """How many layers are in tiles of each kind."""
+    return ", ".join(f"{name} {len(layers)}" for name, layers in layers_of_kinds(kinds).items())
 
 
 def comparison_table(comparison: Mapping[str, Any]) -> RenderableType:
