@@ -9,7 +9,7 @@ from pimsim import load_chip, load_experiment
 from pimsim.chip.chip import area_by_component, power_by_component
 from pimsim.errors import CapacityError, SpecError
 from pimsim.mapping import Budget, place
-from pimsim.network.ops import MatrixOp
+from pimsim.network.ops import MatrixOp, VectorOp
 from pimsim.spec import from_data, to_data
 
 
@@ -67,6 +67,16 @@ def test_copies_are_the_best_that_an_area_or_a_power_pays_for(small, field, tile
     found = tuple(table.copies(op.layer) for op in OPS)
     assert found in affordable
     assert max(-(-op.vectors // copies) for op, copies in zip(OPS, found, strict=True)) == min(waves)
+
+
+def test_tiles_of_pools_are_paid_once(small):
+    """Two layers and a pool, a tile of four arrays each, in a budget of just three tiles."""
+    pool = VectorOp("pool", ("a",), "pool", 4, 16, 1, 4, need=(np.array([3]),))
+    ops = [matrix_op("a", 16, 4, 4), pool, matrix_op("b", 4, 4, 1)]
+    table = place(ops, small, "none", budget=Budget(arrays=12), tiles="own")
+    assert (table.block_array.tolist(), table.pool_tile.tolist()) == ([0, 8], [1])
+    with pytest.raises(CapacityError, match="12 arrays are needed and there are 11"):
+        place(ops, small, "none", budget=Budget(arrays=11), tiles="own")
 
 
 def test_more_budget_is_never_slower(small):

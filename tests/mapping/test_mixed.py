@@ -50,10 +50,10 @@ def cost(ops, chip, replicate="none", **plan):
 
 
 def test_a_kind_has_the_components_that_its_size_asks_for(isaac):
-    """Four arrays of 512 × 512 in each of 12 cores: a driver a row, a converter for 128 columns, 16 times the cells of
-    an array, and registers for twice the rows and columns of a core."""
+    """Four arrays of 512 × 256 in each of 12 cores: a driver a row, a converter for 128 columns, 8 times the cells of
+    an array, and registers for twice the rows of a core and for as many columns."""
     adc = replace(isaac.core.adc, bits=10)
-    large = {"tiles": 40, "rows": 512, "columns": 512, "arrays": 4, "columns_per_adc": 128, "adc": adc}
+    large = {"tiles": 40, "rows": 512, "columns": 256, "arrays": 4, "columns_per_adc": 128, "adc": adc}
     chip = with_kinds(isaac, large=large)
     own, other = chip.parts
     assert [(part.kind, part.first, part.tiles, part.arrays_per_tile) for part in chip.parts] == [
@@ -61,13 +61,13 @@ def test_a_kind_has_the_components_that_its_size_asks_for(isaac):
     ]  # fmt: skip
     before, after = ({line.component: line for line in part.tile.bill(part.core)} for part in (own, other))
     assert {name: after[name].number for name in ("adc", "dac", "sample_hold", "array")} == {
-        "adc": 12 * 4 * 4, "dac": 12 * 4 * 512, "sample_hold": 12 * 4 * 512, "array": 12 * 4,
+        "adc": 12 * 4 * 2, "dac": 12 * 4 * 512, "sample_hold": 12 * 4 * 256, "array": 12 * 4,
     }  # fmt: skip
-    assert after["array"].cost.area == pytest.approx(16 * before["array"].cost.area)
+    assert after["array"].cost.area == pytest.approx(8 * before["array"].cost.area)
     assert after["adc"].cost.energy == adc.cost().energy > before["adc"].cost.energy
-    for name in ("shift_add", "input_register", "output_register"):
+    for name, times in (("shift_add", 1), ("input_register", 2), ("output_register", 1)):
         grown = area_by_component([after[name]])[name] / area_by_component([before[name]])[name]
-        assert grown == pytest.approx(2)
+        assert grown == pytest.approx(times)
     for name in ("dac", "sample_hold", "array", "shift_add", "input_register", "buffer"):
         assert after[name].cost.energy == pytest.approx(before[name].cost.energy)
     tiles = [128 * area_by_component(list(before.values()))[name] + 40 * area_by_component(list(after.values()))[name]
@@ -180,6 +180,15 @@ def test_no_choice_of_kinds_is_faster_and_none_as_fast_takes_less_energy(small, 
     assert len(every) > 1
     assert found[0] == min(time for time, _ in every)
     assert found[1] == pytest.approx(min(energy for time, energy in every if time == found[0]), rel=1e-12)
+
+
+@pytest.mark.parametrize(("adder", "kind"), [(0.0, STANDARD), (1.0, "large")])
+def test_adders_count_in_the_choice_of_a_kind(small, adder, kind):
+    """Tall arrays with dear converters, or two of half the rows whose sums are added: dearer adders decide."""
+    dear = replace(small.core.adc, bits=6, power=1e3 * small.core.adc.power)
+    chip = replace(small, tile=replace(small.tile, adder=replace(small.tile.adder, power=1e3 * adder)))
+    chip, ops = with_kinds(chip, large={"tiles": 2, "rows": 32, "columns": 16, "adc": dear}), [matrix_op("a", 32, 4, 1)]
+    assert place(ops, chip, "none").kind.tolist() == [kind]
 
 
 def test_each_layer_has_the_window_that_is_best_in_its_arrays():

@@ -103,6 +103,7 @@ BAD = {
     "shape": (lambda feeds: feeds | {"mask": feeds["mask"][:, 1:]}, r"mask: has shape \(5,\) an inference.*\(6,\)"),
     "number": (lambda feeds: feeds | {"mask": feeds["mask"][1:]}, "different numbers of inputs: ids 20, mask 19"),
     "row": (lambda feeds: feeds | {"ids": feeds["ids"] + ROWS}, "rows has 20 rows"),
+    "below": (lambda feeds: feeds | {"ids": feeds["ids"] * 0 - ROWS - 1}, "rows has 20 rows.* the data names -21"),
     "broken": (lambda feeds: feeds | {"ids": feeds["ids"] + 0.5}, "rows has 20 rows"),
     "text": (lambda feeds: feeds | {"mask": feeds["mask"].astype(str)}, "must be numbers"),
     "labels": (lambda feeds: feeds | {"y": np.arange(3)}, "20 images and 3 labels"),

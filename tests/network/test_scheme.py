@@ -139,6 +139,7 @@ def test_corrected_layers_have_the_float_networks_statistics(network, images, ki
         if kind == "bias":
             np.testing.assert_array_equal(gain, 1)
         else:
+            assert ((gain >= 0.5) & (gain <= 2)).all()
             free = (gain > 0.5) & (gain < 2)
             assert free.any()
             np.testing.assert_allclose(own.std(axis=0)[free], target.std(axis=0)[free], rtol=1e-4)

@@ -37,7 +37,8 @@ def corrected(
 ) -> QuantizedNetwork:
     """The network with biases, and for `batch_norm` scales, that give each channel the float network's statistics.
 
-    Products are exact, or those that a programmed chip answers.
+    Products are exact, or those that a programmed chip answers. Raises NetworkError for images of another shape than
+    the network reads.
     """
     if kind == "none":
         return quantized
