@@ -129,6 +129,9 @@ class TestShow:
         assert "Falcone" in done.out
         assert json.loads(pimsim("show", "reram-hfox", "--json").out)["g_min"] == "9e-06 S"
 
+    def test_what_a_component_does_not_state(self, pimsim):
+        assert re.search(r"process\.supply +not stated", pimsim("show", "adc-isaac-8b").out)
+
     def test_the_levels_of_a_device(self, pimsim):
         """A bar for each level, rising from the left end of the axis to its right end; a spread is a line around it."""
         lines = pimsim("show", "ideal").out.splitlines()
@@ -348,7 +351,8 @@ class TestBadInput:
             ("chip=3", "isaac-mlp: chip", "expected a mapping"),
             ("network=lenet", "isaac-mlp: network", "Did you mean lenet5"),
             ("trials=0", "isaac-mlp: trials", "must be 1 to 100000, got 0"),
-            ("trials=1e99", "isaac-mlp: trials", "expected a whole number"),
+            ("trials=1e99", "isaac-mlp: trials", "expected a whole number, got 1e99\n  Write it in digits alone."),
+            ("trials=many", "isaac-mlp: trials", "expected a whole number, got 'many'\n"),
             ("trials=9" + "9" * 30, "isaac-mlp: trials", "must be 1 to 100000"),
             ("trials=0x" + "f" * 5000, "isaac-mlp: trials", "must be 1 to 100000"),
             ("seed=-1", "isaac-mlp: seed", "must be 0 to 4294967295"),
@@ -378,7 +382,7 @@ class TestBadInput:
             ("nosuch", "no experiment has this name"),
             ("isaac-lenet", "Did you mean isaac-lenet5"),
             ("ISAAC-MLP", "Did you mean isaac-mlp"),
-            ("isaac-ce", "There is a chip of this name"),
+            ("isaac-ce", "There is a chip of this name. Say what it is to run: --network NAME"),
             ("", "no experiment has this name"),
             (".", "ends in .yaml"),
             ("../isaac-mlp", "ends in .yaml"),
@@ -402,6 +406,15 @@ class TestBadInput:
         if name != "isaac-ce":
             kinds = "no experiment or chip or device or component has"
             refused(shown, "error", fact.replace("no experiment has", kinds))
+
+    def test_a_folder_named_as_a_data_set(self, pimsim, tmp_path):
+        (tmp_path / "digits").mkdir()
+        done = pimsim("run", "isaac-ce", "--network", "lenet5", "--dataset", "digits")
+        refused(
+            done,
+            "lenet5 on isaac-ce: dataset",
+            "no dataset is called 'digits'\n  To mean the file or folder, write ./digits",
+        )
 
     @pytest.mark.parametrize(
         ("content", "fact"),

@@ -74,7 +74,8 @@ def test_what_cannot_be_compared(run, tmp_path):
         (([file], "lenet5", None), "is a result, which nothing changes"),
         (([file], None, 8), "is a result, which nothing changes"),
         ((["isaac-mlp", "isaac-lenet5"], None, None), "they run different networks: lenet5, mlp"),
-        ((["nosuch"], None, None), "has this name"),
+        ((["isaac-ce", "nosuch"], None, None), "nosuch: no chip or experiment has this name"),
+        ((["pumma"], None, None), "Did you mean puma"),
         ((["isaac-ce"], "vgg", None), "Did you mean"),
     ):
         with pytest.raises(PimsimError, match=fact):

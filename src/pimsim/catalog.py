@@ -60,6 +60,8 @@ def unknown(name: str, kinds: Sequence[str]) -> CardNotFound:
     """The error that no card of these kinds has a name."""
     if others := [kind for kind in FOLDERS if name in cards(kind)]:
         remedy = f"There is a {others[0]} of this name."
+        if others[0] == "chip" and "experiment" in kinds:
+            remedy += " Say what it is to run: --network NAME"
     elif os.path.exists(name) or os.sep in name:
         remedy = "The name of a card's file ends in .yaml, that of a result in .h5."
     else:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pimsim.catalog import cards, is_file_name, unknown
 from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.errors import PimsimError, SpecError
 from pimsim.experiment import NO_DATA, load_any_chip, load_experiment, network_on_chip
@@ -78,6 +79,8 @@ def figures_of(name: str, network: str | None, bits: int | None, chips: int | No
         return run_figures(summary)
     budget = {"mapping.budget": {"chips": chips}} if chips else {}
     if not is_chip(name):
+        if not is_file_name(name) and name not in cards("experiment"):
+            raise unknown(name, ["chip", "experiment"])
         wide = {f"chip.core.{field}": bits for field in ("weight_bits", "input_bits") if bits}
         own = {"network": network} if network else {}
         return run_figures(result_summary(simulate(load_experiment(name, {"dataset": NO_DATA} | own | wide | budget))))

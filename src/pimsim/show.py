@@ -35,6 +35,8 @@ FORMS = {"experiment": Experiment, "chip": AbstractChip, "device": AbstractDevic
 COST_UNITS = {"energy": "J", "power": "W", "area": "m2", "leakage": "W", "constant": "W", "latency": "s"}
 SHOWN_LEVELS, SHOWN_CELLS = 8, 2000
 """Levels of a cell that `show` draws, and the cells it programs to each."""
+NOT_STATED = {("supply", "0.0 V"): "not stated"}
+"""Values of fields that stand for none."""
 LONGEST_VALUE = 120
 """Characters of a value that a cell's table shows; columns of measurements are longer."""
 
@@ -65,7 +67,8 @@ def show_component(circuit: AbstractCircuit, name: str, stated: Mapping[str, str
     heads = {"energy": f"energy of one {circuit.event.replace('_', ' ') or 'event'}"}
     rows = {heads.get(key, key): f"{float(value)!r} {COST_UNITS[key]}" for key, value in cost.items() if value}
     facts = value_table(titled(name, circuit.description), rows)
-    tables = lambda: Group(facts, value_table("fields", flatten(data)), source_table(stated))  # noqa: E731
+    fields = {path: NOT_STATED.get((path.rpartition(".")[2], text), text) for path, text in flatten(data).items()}
+    tables = lambda: Group(facts, value_table("fields", fields), source_table(stated))  # noqa: E731
     return data | {"cost": costs, "sources": stated}, tables
 
 

@@ -182,7 +182,12 @@ def _structure_literal(data: object, kind: Any) -> Any:
 
 def _structure_int(data: object, _: type) -> int:
     if isinstance(data, bool) or not isinstance(data, int):
-        raise SpecError("", f"expected a whole number, got {quoted(data)}")
+        shown, remedy = quoted(data), ""
+        if isinstance(data, float | str):
+            with suppress(ValueError):
+                remedy = "Write it in digits alone." if float(data).is_integer() else ""
+                shown = str(data)[:QUOTED]  # YAML 1.1 reads 1e9 as text
+        raise SpecError("", f"expected a whole number, got {shown}", remedy)
     return data
 
 
