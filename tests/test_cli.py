@@ -444,7 +444,7 @@ class TestBadInput:
         ("target", "fact"),
         [
             ("/", "is a folder"),
-            ("", "is a folder"),
+            ("", "no file is named"),
             (".", "is a folder"),
             ("folder.h5", "is a folder"),
             ("nosuch/a.h5", "there is no folder nosuch"),
@@ -471,7 +471,9 @@ class TestBadInput:
         write("cut.h5", whole[: len(whole) // 2])
         refused(pimsim(command, "cut.h5"), "error: cut.h5", "is not a whole HDF5 result")
         write("text.h5", "hello")
-        refused(pimsim(command, "text.h5"), "error: text.h5", "is not a whole HDF5 result")
+        refused(
+            pimsim(command, "text.h5"), "error: text.h5", "is not a whole HDF5 result: it is cut short or damaged\n"
+        )
         with h5py.File(tmp_path / "foreign.h5", "w") as file:
             file["x"] = 1
         refused(pimsim(command, "foreign.h5"), "error: foreign.h5", "not a pimsim result")
@@ -484,6 +486,27 @@ class TestBadInput:
             file["specification/yaml"][()] = "chip: isaac-ce\nname: x\nnetwork: mlp\nsamples: none"
         if command != "show":
             refused(pimsim(command, "edited.h5"), "error: edited.h5: samples", "expected a whole number")
+
+    def test_a_result_that_may_not_be_read(self, pimsim, stored, monkeypatch):
+        def denied(*_):
+            raise PermissionError(13, "Permission denied")
+
+        monkeypatch.setattr("pathlib.Path.open", denied)
+        refused(pimsim("show", stored), f"error: {stored}", "stored.h5: permission denied\n")
+
+    @pytest.mark.parametrize(
+        ("arguments", "place", "fact"),
+        [
+            (("run", "isaac-mlp", "--network", ""), "--network", "names nothing"),
+            (("run", "isaac-mlp", "--dataset", ""), "--dataset", "names nothing"),
+            (("train", "isaac-mlp", "--weights", " "), "--weights", "names nothing"),
+            (("compare", "isaac-ce", "--network", ""), "--network", "names nothing"),
+            (("run", "isaac-ce", "--network", "mlp", "--weights", "a.npz"), "--weights", "only costs are computed"),
+            (("validate", "isaac-ce", "--json", "--markdown"), "--json, --markdown", "Ask for one of them"),
+        ],
+    )  # fmt: skip
+    def test_options_that_cannot_be_meant(self, pimsim, arguments, place, fact):
+        refused(pimsim(*arguments), f"error: {place}", fact)
 
     @pytest.mark.parametrize(
         "arguments",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pimsim.errors import FileError, PimsimError, os_fact
+from pimsim.errors import FileError, PimsimError, SpecError, os_fact
 from pimsim.terminal import console
 
 Overrides = Annotated[
@@ -54,12 +54,21 @@ def read_experiment(
 ) -> Any:
     """The experiment of a card, of a .yaml file, or stored in a result; or a network on a chip, asked nothing if
     there is no data set."""
+    require_names(network=network, dataset=dataset, weights=weights)
+    named = {"dataset": dataset, "weights": weights}
+    changes = {field: value for field, value in named.items() if value} | parse(overrides)
+    plan = _planned(name, network, changes)
+    if weights and not plan.has_data:
+        fact = "would not be read: no data set is named, and only costs are computed"
+        raise SpecError("--weights", fact, "Name one, --dataset NAME, or leave the weights out.")
+    return plan
+
+
+def _planned(name: str, network: str | None, changes: dict[str, Any]) -> Any:
     from pimsim.experiment import load_experiment, network_on_chip, parse_experiment
     from pimsim.results import read_result
     from pimsim.show import is_chip
 
-    named = {"dataset": dataset, "weights": weights}
-    changes = {field: value for field, value in named.items() if value} | parse(overrides)
     if network and is_chip(name):
         return network_on_chip(name, network, changes)
     if network:
@@ -67,6 +76,20 @@ def read_experiment(
     if name.endswith(".h5"):
         return parse_experiment(read_result(name).specification.yaml, name, changes)
     return load_experiment(name, changes)
+
+
+def require_names(**options: str | None) -> None:
+    """Raise SpecError for an option that is given, but empty."""
+    for option, name in options.items():
+        if name is not None and not name.strip():
+            raise SpecError(f"--{option}", "names nothing", "Name something, or leave it out.")
+
+
+def output_path(text: str) -> Path:
+    """Where an option says that a file goes."""
+    if not text:
+        raise SpecError("--output", "no file is named", "Name one, or leave it out.")
+    return Path(text)
 
 
 def default_output(name: str, suffix: str = ".h5") -> Path:

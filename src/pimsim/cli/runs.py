@@ -14,6 +14,7 @@ from pimsim.cli.options import (
     Overrides,
     Weights,
     default_output,
+    output_path,
     print_result,
     read_experiment,
     within,
@@ -45,7 +46,8 @@ def run(
     dataset: Images = None,
     weights: Weights = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5", parser=output_path),
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the timeline for Perfetto.", show_default=False)
@@ -88,7 +90,8 @@ def train(
     dataset: Images = None,
     weights: Weights = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="FILE.npz", show_default="results/NAME-trained.npz")
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE.npz", show_default="results/NAME-trained.npz", parser=output_path),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last epoch's checkpoint.")] = False,
     overrides: Overrides = [],  # noqa: B006

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from pimsim.cli.app import app
-from pimsim.cli.options import Json, Overrides, complain, parse
-from pimsim.errors import CardNotFound, nearest
+from pimsim.cli.options import Json, Overrides, complain, parse, require_names
+from pimsim.errors import CardNotFound, SpecError, nearest
 from pimsim.terminal import console, quiet_jax
 
 
@@ -126,6 +126,7 @@ def compare(
     from pimsim import comparison
     from pimsim.tables import comparison_table
 
+    require_names(network=network)
     found = comparison.compare(names, network, operand_bits, chips)
     if as_json:
         print(json.dumps(found, indent=2))
@@ -153,6 +154,8 @@ def validate(
     from pimsim import validation
     from pimsim.tables import validation_markdown, validation_table
 
+    if as_json and markdown:
+        raise SpecError("--json, --markdown", "are two forms of one answer", "Ask for one of them.")
     rows = validation.validate(names or ())
     if as_json:
         print(json.dumps({"rows": [dataclasses.asdict(row) for row in rows]}, indent=2))

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 from jaxtyping import jaxtyped
 
-from pimsim.errors import FileError
+from pimsim.errors import FileError, os_fact
 from pimsim.results.record import Result
 from pimsim.results.target import FORMAT, check_target, replace_file
 from pimsim.units import unit_of
@@ -56,13 +56,16 @@ def read_result(path: str | Path) -> Result:
         fact = "is a folder" if os.path.isdir(path) else "no such file"
         raise FileError(str(path), fact, "`pimsim run EXPERIMENT -o FILE.h5` writes a result.")
     try:
+        path.open("rb").close()
+    except OSError as error:
+        raise FileError(str(path), os_fact(error), "A result is a file that you may read.") from None
+    try:
         with h5py.File(path, "r") as file:
             _check_format(file, path)
             return _read_record(file, Result)
     except _UNREADABLE as error:
-        raise FileError(
-            str(path), f"is not a whole HDF5 result: {_first_line(error)}", "Run the experiment again."
-        ) from None
+        fact = _first_line(error) if isinstance(error, TypeError) else "it is cut short or damaged"
+        raise FileError(str(path), f"is not a whole HDF5 result: {fact}", "Run the experiment again.") from None
 
 
 def _write_record(group: h5py.Group, record: Any, kind: Any) -> None:
@@ -100,6 +103,8 @@ def _read_record(group: h5py.Group, kind: type[T]) -> T:
     with jaxtyped("context"):
         for name, annotation in get_type_hints(kind, include_extras=True).items():
             hint = _required(annotation)
+            if name not in group:
+                raise TypeError(f"there is no {name} in {group.name}")
             if dataclasses.is_dataclass(hint):
                 inner = group[name]
                 if not isinstance(inner, h5py.Group):
