@@ -1,6 +1,7 @@
 """Published figures: they hold, every recomputed one follows from parts, and none is in the code."""
 
 import dataclasses
+import io
 import json
 import sys
 from collections import Counter
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import jax
 import pytest
+from rich.console import Console
 
 from pimsim.calibration import at
 from pimsim.catalog import published
@@ -19,7 +21,8 @@ from pimsim.errors import CardNotFound, PimsimError, SpecError
 from pimsim.experiment import load_any_chip
 from pimsim.quantities import NETWORKS, measure, measure_run, run
 from pimsim.spec import from_data
-from pimsim.tables import validation_markdown
+from pimsim.tables import validation_markdown, validation_table
+from pimsim.tables.verdicts import VALIDATION_HEADS
 from pimsim.validation import compare, validate
 
 DOCS = Path(__file__).parents[1] / "docs/validation.md"
@@ -197,6 +200,16 @@ def test_the_page_is_what_the_command_prints(rows):
     assert DOCS.read_text(encoding="utf-8").split("<!-- pimsim validate --markdown -->\n")[1] == (
         validation_markdown(rows) + "\n"
     )
+
+
+@pytest.mark.parametrize(("width", "chips"), [(80, ["isaac-ce", "puma"]), (110, published())])
+def test_the_table_keeps_every_word_of_a_quantity(rows, width, chips):
+    """In a terminal of 80 columns, and in a pipe: columns wrap, and none is left out."""
+    shown, drawn = [row for row in rows if row.chip in chips], io.StringIO()
+    Console(file=drawn, width=width).print(validation_table(shown))
+    words = set(drawn.getvalue().split())
+    assert {*VALIDATION_HEADS[1:], *(row.chip for row in shown)} <= words
+    assert {word for row in shown for word in (*row.quantity.split(), *row.shown[1].split(), row.kind)} <= words
 
 
 def command(monkeypatch, capsys, *arguments):

@@ -1,6 +1,7 @@
 """Published figures next to ours, and chips side by side."""
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -28,13 +29,17 @@ def validation_cells(rows: Sequence[Any]) -> list[tuple[str, ...]]:
 
 
 def validation_table(rows: Sequence[Any]) -> RenderableType:
-    """What was published next to what this package computes."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for head in VALIDATION_HEADS:
+    """What was published next to what this package computes, below the name of each chip."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for head in VALIDATION_HEADS[1:]:
         right = head in ("ours", "theirs", "difference", "tolerance")
-        table.add_column(head, justify="right" if right else "left", no_wrap=head != "quantity")
-    for row, cells in zip(rows, validation_cells(rows), strict=True):
-        table.add_row(*map(Text, cells), style="bold red" if row.fails else "dim" if row.holds is None else "")
+        wraps = head in ("quantity", "theirs", "kind")  # the others are as short as their headings
+        table.add_column(head, justify="right" if right else "left", no_wrap=not wraps, overflow="fold")
+    for chip, of in groupby(zip(rows, validation_cells(rows), strict=True), key=lambda pair: pair[0].chip):
+        table.add_section()
+        table.add_row(Text(chip, style="bold"))
+        for row, (_, *cells) in of:
+            table.add_row(*map(Text, cells), style="bold red" if row.fails else "dim" if row.holds is None else "")
     return Group(table, Text(validation_summary(rows)))
 
 
