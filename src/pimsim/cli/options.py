@@ -1,6 +1,7 @@
 """What several commands have in common: their options, and what becomes of them."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,10 +87,14 @@ def require_names(**options: str | None) -> None:
 
 
 def output_path(text: str) -> Path:
-    """Where an option says that a file goes."""
+    """Where `--output` says that a file goes. Raises PimsimError where nothing is named, or a file for a folder."""
     if not text:
         raise SpecError("--output", "no file is named", "Name one, or leave it out.")
-    return Path(text)
+    path = Path(text)
+    for folder in path.parents:
+        if os.path.isfile(folder):
+            raise FileError(text, f"{folder} is a file, not a folder", f"Name a file elsewhere: -o {path.name}")
+    return path
 
 
 def default_output(name: str, suffix: str = ".h5") -> Path:
