@@ -102,9 +102,8 @@ class Experiment(AbstractSpec):
             if own(name) or (field == "dataset" and name == NO_DATA):
                 continue
             if name not in names:
-                remedy = (
-                    f"To mean the file or folder, write ./{name}" if _is_there(field, name) else nearest(name, names)
-                )
+                is_there = field == "dataset" and os.path.exists(name)
+                remedy = f"To mean the file or folder, write ./{name}" if is_there else nearest(name, names)
                 raise SpecError(field, f"no {field} is called {quoted(name)}", remedy)
         if self.has_data and not isinstance(self.chip, Chip):
             fact = f"{self.chip.name} has no arrays, so what it computes is not simulated"
@@ -241,11 +240,6 @@ def parse_experiment(text: str, place: str, overrides: Mapping[str, Any] | None 
         return from_data(apply_overrides(card, overrides or {}), Experiment)
     except PimsimError as error:
         raise error.within(place, ": ") from None
-
-
-def _is_there(field: str, name: str) -> bool:
-    """Whether what is no data set is a file or folder, named without the slash that would say so."""
-    return field == "dataset" and os.path.exists(name)
 
 
 def _load(name: str | Path, kind: str, form: type[T], overrides: Mapping[str, Any] | None) -> T:
