@@ -29,6 +29,14 @@ training: {batch: 10, epochs: 3, learning_rate: 0.1}
 """
 
 
+def save_model(path, nodes, entry=TensorProto.FLOAT, **constants):
+    """Nodes from x, [1, VALUES], to y."""
+    ends = [helper.make_tensor_value_info(*end) for end in (("x", entry, [1, VALUES]), ("y", 1, None))]
+    tensors = [numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", *([end] for end in ends), tensors)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), path)
+
+
 @pytest.fixture
 def pimsim(monkeypatch, capsys, tmp_path):
     """pimsim("train", …) as a shell calls it, beside an experiment with a network of one layer."""
@@ -37,11 +45,8 @@ def pimsim(monkeypatch, capsys, tmp_path):
     parts = {"x_train": images[:60], "y_train": labels[:60], "x_test": images[60:], "y_test": labels[60:]}
     np.savez(tmp_path / "data.npz", **parts)
     np.savez(tmp_path / "unlabelled.npz", x_train=images, x_test=images)
-    weight = numpy_helper.from_array(rng.normal(size=(VALUES, CLASSES)).astype(np.float32), "weight")
-    ends = [helper.make_tensor_value_info(*end) for end in (("x", TensorProto.FLOAT, [1, VALUES]), ("y", 1, None))]
-    node = helper.make_node("MatMul", ["x", "weight"], ["y"], "fc")
-    graph = helper.make_graph([node], "tiny", *([end] for end in ends), [weight])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), tmp_path / "tiny.onnx")
+    weight = rng.normal(size=(VALUES, CLASSES)).astype(np.float32)
+    save_model(tmp_path / "tiny.onnx", [helper.make_node("MatMul", ["x", "weight"], ["y"], "fc")], weight=weight)
     (tmp_path / "mine.yaml").write_text(EXPERIMENT)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
@@ -78,6 +83,27 @@ def test_weights_give_a_run_the_accuracy_that_was_told(pimsim, tmp_path):
     assert (tmp_path / "w.npz").read_bytes() == first
 
 
+def save_grid_and_tokens(folder):
+    """A model whose inputs are on a grid with a zero point, and one that reads numbers of tokens: the last is wrong."""
+    weight, grid = np.ones((VALUES, CLASSES), np.float32), ["x", "step", "zero"]
+    nodes = [
+        helper.make_node("QuantizeLinear", grid, ["q"]),
+        helper.make_node("DequantizeLinear", ["q", *grid[1:]], ["v"]),
+        helper.make_node("MatMul", ["v", "weight"], ["y"], "fc"),
+    ]
+    save_model(folder / "grid.onnx", nodes, weight=weight, step=np.float32(0.02), zero=np.uint8(100))
+    nodes = [
+        helper.make_node("Gather", ["table", "x"], ["rows"], "table"),
+        helper.make_node("Flatten", ["rows"], ["v"]),
+        helper.make_node("MatMul", ["v", "weight"], ["y"], "fc"),
+    ]
+    save_model(folder / "tokens.onnx", nodes, TensorProto.INT64, table=np.ones((3, 1), np.float32), weight=weight)
+    tokens, labels = np.arange(600 * VALUES).reshape(600, VALUES) % 3, np.arange(600) % CLASSES
+    parts = {"x_train": tokens.copy(), "y_train": labels, "x_test": tokens, "y_test": labels}
+    parts["x_train"][-1] = 3
+    np.savez(folder / "tokens.npz", **parts)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -87,6 +113,9 @@ def test_weights_give_a_run_the_accuracy_that_was_told(pimsim, tmp_path):
         (("--set", "training.epochs=0"), "training.epochs: must be 1 to"),
         (("--set", "training.known=everything"), "training.known: "),
         (("--set", "mapping.windows={conv1: [2, 2]}"), "mapping.windows"),
+        (("--network", "grid.onnx"), "network: grid was quantized before"),
+        (("--network", "grid.onnx", "--weights", "own.npz"), "network: grid was quantized before"),
+        (("--network", "tokens.onnx", "--dataset", "tokens.npz"), "tokens.npz: table has 3 rows"),
         (("--resume",), "w.checkpoint.npz: there is no checkpoint"),
         (("-o", "w.h5"), "w.h5: does not end in .npz"),
         (("-o", "nowhere/w.npz"), "there is no folder nowhere"),
@@ -103,6 +132,8 @@ def test_weights_give_a_run_the_accuracy_that_was_told(pimsim, tmp_path):
 def test_mistakes_are_told(pimsim, tmp_path, arguments, said):
     """Before anything is trained or written."""
     np.savez(tmp_path / "other.npz", **{"fc.weight": np.zeros((CLASSES, VALUES)), "fc.bias": np.zeros(CLASSES)})
+    np.savez(tmp_path / "own.npz", **{"fc.weight": np.zeros((VALUES, CLASSES)), "fc.bias": np.zeros(CLASSES)})
+    save_grid_and_tokens(tmp_path)
     (tmp_path / "cut.npz").write_bytes((tmp_path / "other.npz").read_bytes()[:-50])
     np.savez(tmp_path / "objects.npz", **{"fc.weight": np.array([{}], dtype=object)})
     before = sorted(tmp_path.iterdir())

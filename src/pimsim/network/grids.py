@@ -1,6 +1,6 @@
 """Scales that a network brings along, because it was quantized before: of the values between layers, and of weights."""
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 from jaxtyping import Float, Int32
@@ -8,6 +8,7 @@ from jaxtyping import Float, Int32
 from pimsim.errors import NetworkError
 from pimsim.network.graph import Network
 from pimsim.network.layers import Function, Rearrange
+from pimsim.network.layers.base import AbstractLayer
 
 REMEDY = "Give the chip as many bits as the model has, or more: chip.core.weight_bits and chip.core.input_bits."
 
@@ -30,7 +31,7 @@ def input_grid(network: Network, layer: str, bits: int) -> InputGrid | None:
     made = nodes.get(nodes[layer].inputs[0])
     while made is not None and isinstance(made.layer, Rearrange):
         made = nodes.get(made.inputs[0])
-    if made is None or not isinstance(made.layer, Function) or made.layer.name != "FakeQuantize":
+    if made is None or not _rounds(made.layer):
         return None
     step, zero, low, high = made.layer.numbers
     least, most, codes = int(low - zero), int(high - zero), 2**bits
@@ -42,6 +43,11 @@ def input_grid(network: Network, layer: str, bits: int) -> InputGrid | None:
         return InputGrid(step, -least, signed=False)
     fact = f"the model's own inputs of this layer have {most - least + 1} steps, and {bits} bits hold {codes}"
     raise NetworkError(layer, fact, REMEDY)
+
+
+def is_quantized(network: Network) -> bool:
+    """Whether the network brings scales along, of weights or of values anywhere between layers."""
+    return bool(network.weight_steps) or any(_rounds(node.layer) for node in network.nodes)
 
 
 def weight_grid(
@@ -62,3 +68,7 @@ def weight_grid(
         fact = f"the model's own weights reach {wrong}, and symmetric ones of {bits} bits ±{top}"
         raise NetworkError(layer, fact, REMEDY)
     return np.maximum(integers, -top).astype(np.int32), scale
+
+
+def _rounds(layer: AbstractLayer) -> TypeGuard[Function]:
+    return isinstance(layer, Function) and layer.name == "FakeQuantize"

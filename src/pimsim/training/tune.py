@@ -19,6 +19,8 @@ from pimsim.inference.run import plan_layers
 from pimsim.mapping import Placement
 from pimsim.network.datasets import UNLABELLED, Dataset
 from pimsim.network.graph import Network
+from pimsim.network.grids import is_quantized
+from pimsim.network.inputs import require_rows
 from pimsim.network.quantize import matrices
 from pimsim.network.recipe import Recipe
 from pimsim.network.weightfile import write_weights
@@ -78,10 +80,12 @@ def course_of(experiment: Experiment) -> Course:
         raise SpecError("mapping.windows", fact, "Train with windows: single; its weights fit either.")
     network, kinds = network_of(experiment, partial(load_network, weights=experiment.weights))
     recipe = experiment.training
-    if network.weight_steps:
+    if is_quantized(network):
         fact = f"{network.name} was quantized before, and training would leave its own scales"
         raise SpecError("network", fact, "Train the model that it was made from.")
     data = experiment.load_images(network)
+    for images in (data.train_images, data.test_images):
+        require_rows(network, images, data.name)
     data.require_classes(prod(network.shapes[network.nodes[-1].name]))
     if (data.train_labels == UNLABELLED).any():
         raise SpecError("dataset", f"{data.name} has training images without a label, from which nothing is learned")
