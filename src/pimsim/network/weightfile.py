@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -26,5 +27,7 @@ def read_weights(path: Path) -> Weights:
 
 def write_weights(path: Path | BytesIO, weights: Weights) -> None:
     """Write what `read_weights` reads."""
-    arrays = {f"{layer}.{kind}": np.asarray(a) for layer, own in weights.items() for kind, a in own.items()}
-    np.savez_compressed(path, allow_pickle=False, **arrays)
+    arrays: dict[str, Any] = {
+        f"{layer}.{kind}": np.asarray(array) for layer, own in weights.items() for kind, array in own.items()
+    }
+    np.savez_compressed(path, **arrays)

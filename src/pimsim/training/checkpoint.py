@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +21,11 @@ REMEDY = "Start anew, without --resume."
 
 def write_checkpoint(path: Path, experiment: str, state: State) -> None:
     """Put the state in the place of a file, with the text of the experiment that it belongs to. Raises FileError."""
-    numbers = [np.asarray(leaf) for leaf in jax.tree.leaves(state._replace(curve=None))]
-    curve = {name: getattr(state.curve, name) for name in CURVE}
+    leaves = enumerate(jax.tree.leaves(state._replace(curve=None)))
+    arrays: dict[str, Any] = {f"leaf{place}": np.asarray(leaf) for place, leaf in leaves}
+    arrays |= {name: getattr(state.curve, name) for name in CURVE}
     content = io.BytesIO()
-    arrays = {f"leaf{place}": leaf for place, leaf in enumerate(numbers)}
-    np.savez(content, allow_pickle=False, experiment=np.array(experiment), **curve, **arrays)
+    np.savez(content, experiment=np.array(experiment), **arrays)
     replace_file(path, content.getbuffer())
 
 
