@@ -97,8 +97,12 @@ def test_a_resumed_training_ends_in_the_same_bits(course, states, tmp_path):
     assert equal(last._replace(curve=None), states[-1]._replace(curve=None))
     for name, column in vars(states[-1].curve).items():
         np.testing.assert_array_equal(getattr(last.curve, name), column)
-    with pytest.raises(FileError, match="another experiment"):
+    with pytest.raises(FileError, match="another number of epochs makes one"):
         read_checkpoint(path, "that: experiment", course.start())
+    weights = {"fc": {"weight": np.zeros((VALUES, 2)), "bias": np.zeros(2)}}
+    narrow = build_network("linear", (VALUES,), [("fc", Dense(2))], weights)
+    with pytest.raises(FileError, match="weights have other shapes"):
+        read_checkpoint(path, "this: experiment", replace(course, network=narrow).start())
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(FileError, match="cut short or damaged"):
         read_checkpoint(path, "this: experiment", course.start())

@@ -32,17 +32,20 @@ def write_checkpoint(path: Path, experiment: str, state: State) -> None:
 def read_checkpoint(path: Path, experiment: str, like: State) -> State:
     """The state that `write_checkpoint` laid down, of the form of another state of the same training.
 
-    Raises FileError where there is none, or one of another experiment.
+    Raises FileError where there is none, or one of another experiment, or of weights of other shapes.
     """
     if not os.path.isfile(path):
         raise FileError(str(path), "there is no checkpoint", REMEDY)
     leaves, form = jax.tree.flatten(like._replace(curve=None))
     held = read_npz(path, REMEDY)
     if str(held.get("experiment", experiment)) != experiment:
-        fact = "belongs to another experiment: something other than its epochs has changed"
+        fact = "belongs to another experiment; another number of epochs makes one, with other learning rates"
         raise FileError(str(path), fact, REMEDY)
-    if missing := {"experiment", *CURVE, *(f"leaf{place}" for place in range(len(leaves)))} - set(held):
+    wanted = {"experiment", *CURVE, *(f"leaf{place}" for place in range(len(leaves)))}
+    if missing := wanted - set(held):
         raise FileError(str(path), f"is no checkpoint: {min(missing)} is missing", REMEDY)
     numbers, columns = [held[f"leaf{place}"] for place in range(len(leaves))], [held[name] for name in CURVE]
+    if set(held) != wanted or [array.shape for array in numbers] != [np.shape(leaf) for leaf in leaves]:
+        raise FileError(str(path), "belongs to a network whose weights have other shapes", REMEDY)
     state = jax.tree.unflatten(form, map(jnp.asarray, numbers))
     return state._replace(curve=LearningCurve(np.arange(len(columns[0])), *columns))
