@@ -10,7 +10,7 @@ import pytest
 
 from pimsim.chip import Differential
 from pimsim.circuits import IdealAdc
-from pimsim.devices import StuckAt
+from pimsim.devices import StuckAt, ThermalNoise
 from pimsim.errors import FileError, SpecError
 from pimsim.experiment import Experiment
 from pimsim.inference.engines import Work, play
@@ -126,9 +126,68 @@ def test_patience_and_epochs_end_it():
     assert exhausted([3, 2], epochs=1, patience=2)
 
 
+def test_held_out_images_are_asked_apart_from_steps(course, monkeypatch):
+    """Every step another chip, every epoch another order; held-out images the same chips every time, none of them a
+    step's. What fills up their last batch does not count, and weights are calibrated for once."""
+    draws, seen, calibrations = [], [], []
+
+    def chips(layers, draw):
+        draws.append(draw)
+        return layers, None
+
+    def step(optimizer, network, state, layers, images, *rest):
+        seen.extend(images[:, 0])
+        return network.weights, state, 0.0, 0.0
+
+    monkeypatch.setattr("pimsim.training.fit._step", step)
+    monkeypatch.setattr(
+        "pimsim.training.fit._losses", lambda net, layers, images, *rest: (images[:, 0].astype(float),) * 2
+    )
+    course = replace(
+        course, images=np.arange(60, dtype=np.float32)[:, None], recipe=Recipe(epochs=2, batch=8, held_out=1 / 3),
+        chips=chips, calibrate=lambda network: calibrations.append(network) or {},
+    )  # fmt: skip
+    curve = fit(course, course.start()).curve
+    (steps, held), first, second = course.sides, seen[:40], seen[40:]
+    np.testing.assert_array_equal(curve.held_out_loss, np.full(3, held.mean()))
+    assert sorted(first) == sorted(second) == sorted(steps)
+    assert first != second
+    assert draws[:3] == draws[8:11] == draws[16:]
+    assert len(set(draws)) == 3 + 2 * 5
+    assert len(calibrations) == 3
+
+
 @eqx.filter_jit
-def product(layer, x, w, key):
-    return layer.product(x, w, jnp.arange(1), fold(key, layer.plan.key))
+def product(layer, x, w, image, key):
+    return layer.product(x, w, image, fold(key, layer.plan.key))
+
+
+def test_reads_of_held_out_images_are_none_of_a_steps(small, network, images, monkeypatch):
+    """From the same cells, where all is known of a chip, and with two vectors an image."""
+    device = ThermalNoise(replace(small.core.device, programming_noise=50e-6), 300.0, 0.2, 10e-9)
+    course = course_on(chip_with(small, device), network, images, Recipe(known="all", batch=10, epochs=1))
+    rng, asked = np.random.default_rng(2), []
+    x, w = (rng.integers(-31, 32, shape).astype(np.float32) for shape in ((1, 2, VALUES), (VALUES, CLASSES)))
+
+    def ask(layer, names, key):
+        layer = replace(layer, plan=layer.plan._replace(vectors=2))
+        asked.append(np.asarray(product(layer, jnp.asarray(x), jnp.asarray(w), names[:1], key)))
+
+    def losses(network, layers, images, labels, names, key):
+        ask(layers["fc"], names, key)
+        return np.ones(10), np.ones(10)
+
+    def step(optimizer, network, state, layers, images, labels, names, key):
+        ask(layers["fc"], names, key)
+        return network.weights, state, 0.0, 0.0
+
+    monkeypatch.setattr("pimsim.training.fit._losses", losses)
+    monkeypatch.setattr("pimsim.training.fit._step", step)
+    fit(course, course.start())
+    held, first, *_, again = asked
+    np.testing.assert_array_equal(held, again)
+    assert (held != first).all()
+    assert np.abs(held - first).max() < 0.05 * np.abs(first - x @ w).max()
 
 
 @pytest.mark.parametrize(
@@ -145,7 +204,7 @@ def test_what_is_known_of_a_chip_is_not_drawn_anew(small, network, images, known
 
     def matrix(draw):
         drawn, key = course.chips(layers, draw)
-        return np.asarray(product(drawn["fc"], unit, jnp.asarray(w, jnp.float32), key))
+        return np.asarray(product(drawn["fc"], unit, jnp.asarray(w, jnp.float32), jnp.arange(1), key))
 
     own = QuantizedLayer(w, np.ones(CLASSES), 1.0, True, np.zeros(CLASSES), 8, 6)
     first = fold(jax.random.key(0), 0)[None]

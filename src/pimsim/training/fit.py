@@ -4,7 +4,7 @@ Everything drawn is named by the epoch or the step, so that training taken up fr
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ Chips = Callable[[Layers, int], tuple[Layers, PRNGKeyArray]]
 """chips(layers, draw): the chip that one batch is asked with, as its layers and its key."""
 
 HELD_OUT = 2**31
-"""The first of the draws that held-out images are asked with; steps have those before."""
+"""The first of the draws that held-out images are asked with, and the key of their reads; steps have draws before."""
 
 
 class State(NamedTuple):
@@ -48,7 +48,7 @@ class Course:
     labels: Int32[np.ndarray, " image"]
     recipe: Recipe
     calibrate: Callable[[Network], Layers]
-    """The chip's layers, calibrated for the network's weights; called before each epoch."""
+    """The chip's layers, calibrated for the network's weights; called once for the weights after each epoch."""
     chips: Chips
 
     @cached_property
@@ -71,18 +71,23 @@ class Course:
         curve = LearningCurve(np.zeros(0, int), *(np.zeros(0) for _ in range(4)))
         return State(weights, self.optimizer.init(weights), weights, curve)
 
-    def epoch(self, state: State, tell: Callable[[int, int], None]) -> State:
+    def layers(self, weights: Weights) -> Layers:
+        """The chip's layers, calibrated for these weights."""
+        return self.calibrate(self._with(weights))
+
+    def epoch(self, state: State, layers: Layers, tell: Callable[[int, int], None]) -> tuple[State, Layers]:
         """All images seen once, in an order of the epoch's own, or in epoch 0 none; then the held-out ones.
 
-        tell(done, of) counts steps of all epochs.
+        `layers` are those of the state, and what comes back is the next state with its own. tell(done, of) counts steps
+        of all epochs.
         """
         recipe, epoch = self.recipe, len(state.curve.epoch)
         weights, optimizer = state.weights, state.optimizer
         if epoch == 0:
-            return state._replace(curve=state.curve.longer(np.nan, np.nan, *self._examine(weights)))
+            return state._replace(curve=state.curve.longer(np.nan, np.nan, *self._examine(weights, layers))), layers
         order = np.random.default_rng((recipe.seed, epoch)).permutation(self.sides[0])
         batches = order[: self.steps * recipe.batch].reshape(self.steps, recipe.batch)
-        layers, seen = self.calibrate(self._with(weights)), []
+        seen = []
         for step, batch in enumerate(batches, (epoch - 1) * self.steps):
             asked, key = self.chips(layers, step)
             weights, optimizer, *found = _step(
@@ -93,17 +98,18 @@ class Course:
             if not np.isfinite(seen[-1]).all():
                 raise SpecError("training.learning_rate", f"the loss is not finite in step {step}", "Lower it.")
             tell(step + 1, recipe.epochs * self.steps)
-        curve = state.curve.longer(*np.mean(seen, axis=0).tolist(), *self._examine(weights))
-        return State(weights, optimizer, weights if curve.best == epoch else state.best, curve)
+        layers = self.layers(weights)
+        curve = state.curve.longer(*np.mean(seen, axis=0).tolist(), *self._examine(weights, layers))
+        return State(weights, optimizer, weights if curve.best == epoch else state.best, curve), layers
 
-    def _examine(self, weights: Weights) -> tuple[float, float]:
+    def _examine(self, weights: Weights, layers: Layers) -> tuple[float, float]:
         """Mean loss and accuracy on the held-out images, a chip a batch, the same ones in every epoch."""
         network, held, size = self._with(weights), self.sides[1], self.recipe.batch
-        layers, found = self.calibrate(network), []
+        layers, found = {name: replace(layer, reads=(HELD_OUT,)) for name, layer in layers.items()}, []
         for number, start in enumerate(range(0, len(held), size)):
             batch = np.resize(held[start : start + size], size)  # filled up by itself: one shape is compiled once
             asked, key = self.chips(layers, HELD_OUT + number)
-            names = HELD_OUT + number * size + jnp.arange(size)
+            names = number * size + jnp.arange(size)
             losses = _losses(network, asked, self.images[batch], self.labels[batch], names, key)
             found.append(np.stack(losses)[:, : len(held) - start])
         loss, right = np.concatenate(found, axis=1).mean(axis=1)
@@ -120,8 +126,9 @@ def fit(
     progress: Progress = lambda what, done, of: None,
 ) -> State:
     """Follow the course from a state to its end; `save` hears of the state after each epoch."""
+    layers = course.layers(state.weights)
     while not state.curve.exhausted(course.recipe):
-        state = course.epoch(state, lambda done, of: progress("train", done, of))
+        state, layers = course.epoch(state, layers, lambda done, of: progress("train", done, of))
         save(state)
     return state
 

@@ -92,6 +92,8 @@ class ChipLayer(eqx.Module):
     traits: Traits = eqx.field(static=True)
     plays: bool = eqx.field(static=True)
     """Whether reads and conversions are played."""
+    reads: tuple[int, ...] = eqx.field(static=True, default=())
+    """Folded into the key of reads: with another one, images of the same names are read with other noise."""
 
     def forward(
         self, layer: AbstractMatrixLayer, parameters: tuple[Array, Array], x: Float[Array, "batch ..."], shape: Shape,
@@ -136,7 +138,7 @@ class ChipLayer(eqx.Module):
         if self.plays and plan.engine == "linear":
             y = linear(core, self.traits, array, x)
         elif self.plays:
-            y = read(core, self.traits, array, x, fold(key, plan.copies), names)[0].astype(jnp.float64)
+            y = read(core, self.traits, array, x, fold(key, plan.copies, *self.reads), names)[0].astype(jnp.float64)
         return y, error.astype(jnp.float32), (bias * error.sum(axis=0)).astype(jnp.float32)
 
 
