@@ -9,14 +9,18 @@ import numpy as np
 import pytest
 
 from pimsim.chip import Differential, Maximum
+from pimsim.chip.inputs import OffsetInputs
 from pimsim.circuits import IdealAdc
 from pimsim.experiment import Experiment
 from pimsim.inference.engines import Work, play
 from pimsim.mapping import place
+from pimsim.network.correction import corrected
 from pimsim.network.datasets import Dataset
 from pimsim.network.graph import build_network
 from pimsim.network.layers import Conv2d, Dense, Flatten, Relu
 from pimsim.network.quantize import QuantizedLayer, quantize, reference
+from pimsim.network.recipe import Recipe
+from pimsim.network.scheme import Scheme
 from pimsim.numerics import fold
 from pimsim.training.layers import chip_logits
 from pimsim.training.tune import calibrated
@@ -93,6 +97,44 @@ def test_products_are_those_of_a_run_and_gradients_those_of_the_programmed_matri
         matrices = by_copy[np.arange(x.shape[1]) % len(by_copy)]
     np.testing.assert_allclose(of_x, np.einsum("bvc,vrc->bvr", g, matrices), rtol=1e-4, atol=1e-3)
     np.testing.assert_allclose(of_w, np.einsum("bvr,bvc->rc", x, g), rtol=1e-4, atol=1e-4)
+
+
+SCHEMES = [
+    Scheme(per="channel", weight_range="mse", correction="bias"),
+    Scheme(per="tensor", weight_range="max", correction="batch_norm"),
+]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=["channel-mse-bias", "tensor-max-batch_norm"])
+def test_schemes_are_those_of_a_run(small, network, images, scheme):
+    """Scales, ranges and corrections; of other weights, a scale follows the largest that share it."""
+    layers = layers_of(small, network, images, quantization=scheme)
+    own = corrected(quantize(network, images, weight_bits=8, input_bits=6, scheme=scheme), images, scheme.correction)
+    y = chip_logits(network, layers, images, jnp.arange(len(images)), jax.random.key(0))
+    np.testing.assert_allclose(y, reference(own, images), rtol=1e-6, atol=1e-6)
+    grid, matrix = layers["fc"].grid, network.weights["fc"]["weight"]
+    other = matrix * np.array([1, 2, 3, 4, 5])
+    followed = [np.abs(w).max(axis=0 if scheme.per == "channel" else None) for w in (matrix, other)]
+    scales = [grid.weights(jnp.asarray(w))[1] for w in (matrix, other)]
+    np.testing.assert_allclose(scales[1] / scales[0], np.broadcast_to(followed[1] / followed[0], 5), rtol=1e-6)
+
+
+def test_ideal_conversions_leave_the_matrix_of_the_cells(small, network, images, key):
+    """Codes that are too coarse leave no trace in the products; errors of the cells do, those that the constant of
+    offset inputs meets among them."""
+    rng = np.random.default_rng(3)
+    x, w = rng.integers(-31, 32, (1, 18, 18)).astype(np.float32), rng.integers(-127, 128, (18, 3)).astype(np.float32)
+
+    def product(core, conversions):
+        chip, recipe = replace(small, core=core), Recipe(conversions=conversions)
+        layer = layers_of(chip, network, images, training=recipe)["conv"]
+        return eqx.filter_jit(layer.product)(jnp.asarray(x), jnp.asarray(w), jnp.arange(1), key)
+
+    np.testing.assert_allclose(product(coarse(small.core), "ideal"), x @ w, rtol=1e-5, atol=1e-2)
+    cells = lines(noisy(replace(small.core, inputs=OffsetInputs())))
+    ideal, played = (product(cells, conversions) for conversions in ("ideal", "played"))
+    np.testing.assert_allclose(ideal, played, rtol=1e-4, atol=0.1)
+    assert np.abs(played - x @ w).max() > 100
 
 
 def test_without_errors_training_is_quantization_aware(small, network, images):
