@@ -147,6 +147,9 @@ class TestShow:
         done = pimsim("show", stored)
         assert "isaac-mlp: mlp on isaac-ce" in done.out
         assert "Shafiee" in done.out
+        assert "changed in isaac-mlp" in done.out
+        changes = json.loads(pimsim("show", stored, "--json").out)["changes"]
+        assert changes == {"samples": "1000 → 12", "calibration.images": "None → 50"}
 
     def test_an_experiment_is_its_own_settings_and_what_it_changes(self, pimsim):
         """Not one of the chip's hundred values shows, unless it differs."""

@@ -16,6 +16,7 @@ from pimsim.catalog import card_path, cards, is_file_name, reference, unknown
 from pimsim.chip import AbstractChip, Chip, Machine
 from pimsim.circuits import AbstractCircuit
 from pimsim.devices import AbstractDevice
+from pimsim.differences import changes_of, difference, flatten
 from pimsim.errors import PimsimError, SpecError
 from pimsim.experiment import (
     Experiment,
@@ -92,13 +93,16 @@ def level_moments(device: AbstractDevice) -> dict[str, list[float]]:
 
 
 def show_result(name: str, overrides: Mapping[str, Any]) -> Shown:
-    """A result, with the sources of every number that went into it."""
+    """A result, what it is a result of, and the sources of every number that went into it."""
     if overrides:
         raise SpecError("--set", f"{name} is a result, which nothing changes", f"Run it again: pimsim run {name}")
     result = read_result(name)
     summary = result_summary(result)
     stated = dict(zip(result.specification.card.tolist(), result.specification.source.tolist(), strict=True))
-    return summary | {"sources": stated}, lambda: Group(result_table(summary), source_table(stated))
+    base, changes = changes_of(result.specification.yaml, name)
+    changed = [value_table(f"changed in {base}", changes)] if changes else []
+    tables = lambda: Group(result_table(summary), *changed, source_table(stated))  # noqa: E731
+    return summary | {"changes": changes, "sources": stated}, tables
 
 
 def show_experiment(experiment: Experiment, name: str, overrides: Mapping[str, Any]) -> Shown:
@@ -182,21 +186,3 @@ def check_placement(experiment: Experiment) -> None:
         experiment.mapping.place(ops, chip)
     elif isinstance(chip, Machine):
         experiment.mapping.distribute(ops, chip)
-
-
-def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:
-    """What differs, by path: {"core.adc.bits": "8 → 7"}."""
-    old, new = flatten(card), flatten(changed)
-    paths = sorted(old.keys() | new.keys())
-    return {p: f"{old.get(p, 'none')} → {new.get(p, 'none')}" for p in paths if old.get(p) != new.get(p)}
-
-
-def flatten(data: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Nested data as dotted paths."""
-    found = {}
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            found |= flatten(value, f"{prefix}{key}.")
-        elif key not in ("source", "assumed", "description"):
-            found[f"{prefix}{key}"] = str(value)
-    return found
