@@ -1,17 +1,19 @@
 """Side by side: every column is what the chip says alone, and the best are marked."""
 
 import json
+import re
 import sys
 
 import pytest
 
 from pimsim import simulate, write_result
 from pimsim.cli import main
-from pimsim.comparison import PEAK, RUN, best, compare
+from pimsim.comparison import CORRECT, PEAK, RUN, best, compare, differences
 from pimsim.errors import PimsimError
 from pimsim.experiment import load_chip, network_on_chip
 from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology
+from pimsim.spec import to_data
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +56,16 @@ def test_so_many_chips_for_all():
     assert machine["throughput_per_s"] > compare(["dadiannao"], "lenet5", None)["columns"][0]["throughput_per_s"]
 
 
+def column(name, value, accuracy=None, dataset="none"):
+    """One figure for all of the cost, and an accuracy of ten chips."""
+    found = dict.fromkeys(("float", "quantized", "crossbar_mean"), accuracy)
+    found |= {"crossbar_std": 0.01} | dict.fromkeys(("samples", "trials"), 10 if accuracy else None)
+    costs = dict.fromkeys([figure.key for figure in (*PEAK, *RUN)], value)
+    return costs | {"name": name, "accuracy": found, "agreement": None, "dataset": dataset}
+
+
 def test_best_is_by_row_and_may_tie():
-    keys = [figure.key for figure in (*PEAK, *RUN)]
-    columns = [dict.fromkeys(keys, value) | {"name": name} for name, value in (("a", 1), ("b", 2), ("c", 2))]
+    columns = [column(name, value) for name, value in (("a", 1), ("b", 2), ("c", 2))]
     columns[0]["latency_s"] = None
     found = best(columns)
     assert found["throughput_per_s"] == ["b", "c"]
@@ -64,12 +73,38 @@ def test_best_is_by_row_and_may_tie():
     assert found["latency_s"] == ["b", "c"]
     assert "power_W" not in found
     assert "peak_power_W" not in found
+    assert best(columns[1:]) == {}  # all alike
+
+
+def test_accuracy_is_best_where_the_data_are_the_same():
+    columns = [column(name, 1, share, "mnist") for name, share in (("a", 0.9), ("b", 0.8))] + [column("cost", 1)]
+    assert best(columns) == {figure.key: ["a"] for figure in CORRECT if "accuracy" in figure.key}
+    assert best([columns[0], columns[1] | {"dataset": "mine.npz"}]) == {}
+
+
+def test_what_differs_between_experiments():
+    """Paths on one chip; of different chips their names; nothing beside a chip on which nothing ran."""
+    first = to_data(network_on_chip("isaac-ce", "mlp"))
+    second = to_data(network_on_chip("isaac-ce", "mlp", {"chip.core.adc.bits": 7, "name": "other"}))
+    assert differences([first, second]) == {"chip.core.adc.bits": ["8", "7"]}
+    found = compare(["isaac-ce", "dadiannao"], "mlp", None)["differences"]
+    assert found == {"chip": ["isaac-ce", "dadiannao"]}
+    assert differences([first, None]) == {}
+
+
+def test_operands_of_unlike_width_are_said_to_be(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["pimsim", "compare", "isaac-ce", "xnor-sram"])
+    with pytest.raises(SystemExit):
+        main()
+    out = capsys.readouterr().out
+    assert re.search(r"weights × inputs, bits +16 × 16 +1 × 1", out)
+    assert "--operand-bits" in out
 
 
 def test_what_cannot_be_compared(run, tmp_path):
     file = str(write_result(run, tmp_path / "a.h5"))
-    (column,) = compare([file], "mlp", None)["columns"]
-    assert column["energy_J"] == run.cost.total_energy
+    (found,) = compare([file], "mlp", None)["columns"]
+    assert found["energy_J"] == run.cost.total_energy
     for arguments, fact in (
         (([file], "lenet5", None), "is a result, which nothing changes"),
         (([file], None, 8), "is a result, which nothing changes"),
@@ -89,6 +124,8 @@ def test_the_command(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "35.33 Top/s *" in out
     assert "throughput" not in out
+    assert "accuracy" not in out
+    assert "--operand-bits" not in out
     monkeypatch.setattr(sys, "argv", ["pimsim", "compare", "puma", "dadiannao", "--json"])
     with pytest.raises(SystemExit):
         main()

@@ -5,11 +5,14 @@ from typing import Any
 
 from pimsim.cardfile import parse_yaml
 from pimsim.catalog import cards
-from pimsim.experiment import load_experiment, network_on_chip, on_chip, parse_experiment
-from pimsim.spec import to_data
+from pimsim.chip import AbstractChip
+from pimsim.experiment import load_experiment, network_on_chip, on_chip
+from pimsim.spec import from_data, to_data
 
 NONE = "none"
 """Of a path that one side lacks."""
+ANY = "lenet5"
+"""A network that ships, in the place of one that may have been taken away."""
 
 
 def difference(card: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, str]:
@@ -40,12 +43,12 @@ def changes_of(text: str, place: str) -> tuple[str, dict[str, str]]:
     """What the experiment of a YAML text is a change of, and what it changes there.
 
     That is the experiment of its name, if one on the same chip ships; else its network on the chip as that ships; of a
-    chip that does not, as it is.
+    chip that does not, as it is. Nothing need be there of what the text names.
     """
     data = parse_yaml(text, place)
     name, chip, network = data["name"], data["chip"]["name"], data["network"]
     if name in cards("experiment") and (shipped := load_experiment(name)).chip.name == chip:
         return name, difference(to_data(shipped), data)
     known = chip in cards("chip")
-    bare = network_on_chip(chip, network) if known else on_chip(parse_experiment(text, place).chip, network)
-    return chip, difference(to_data(bare) | {"name": name}, data)
+    bare = network_on_chip(chip, ANY) if known else on_chip(from_data(data["chip"], AbstractChip), ANY)
+    return chip, difference(to_data(bare) | {"name": name, "network": network}, data)

@@ -18,8 +18,8 @@ from pimsim.network.ops import MatrixOp
 from pimsim.network.zoo import load_topology
 from pimsim.results import result_summary
 from pimsim.schedule import arrange, schedule, traffic
+from pimsim.tables.columns import kind_counts
 from pimsim.tables.outcome import kind_rows
-from pimsim.tables.verdicts import kind_counts
 
 ARRAYS = ("adc", "dac", "sample_hold", "array", "shift_add", "input_register", "output_register", "adder")
 """The components that the choice of a kind is about."""

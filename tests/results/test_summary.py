@@ -1,12 +1,16 @@
 """The JSON object of a run and of a chip: stable keys, SI numbers, parts that make up their wholes."""
 
 import dataclasses
+import io
 import json
 
 import numpy as np
 import pytest
+from rich.console import Console
 
-from pimsim.results import chip_summary, result_summary
+from pimsim.comparison import compare
+from pimsim.results import chip_summary, result_summary, write_result
+from pimsim.tables import comparison_table
 
 RUN = {
     "": "experiment chip network dataset engine accuracy latency_s interval_s throughput_per_s energy_J power_W "
@@ -70,3 +74,31 @@ def test_figures_that_follow_from_others_do(summary, result):
     right = result.inference.crossbar_class == result.inference.label
     assert summary["accuracy"]["crossbar_mean"] == pytest.approx(right.mean(), rel=1e-12)
     assert summary["accuracy"]["crossbar_std"] == pytest.approx(right.mean(axis=1).std(ddof=1), rel=1e-12)
+
+
+def test_accuracy_and_what_was_asked_for_are_compared(summary, result, file, tmp_path):
+    """A result beside its experiment, which runs for its cost, and beside itself without labels."""
+    found = compare([str(file), "isaac-mlp"], None, None)
+    measured, cost = found["columns"]
+    assert measured["accuracy"] == summary["accuracy"]
+    assert measured["agreement"] == summary["agreement"]
+    assert set(cost["accuracy"].values()) == {cost["agreement"]} == {None}
+    assert not [key for key in found["best"] if "accuracy" in key]
+    assert found["differences"]["chip.core.device.programming_noise"] == ["0.00015 S", "0.0 S"]
+    assert found["differences"]["trials"] == ["3", "1"]
+    text = drawn(found)
+    accuracy = summary["accuracy"]
+    assert f"{accuracy['crossbar_mean']:.2%} ± {accuracy['crossbar_std']:.2%}" in text
+    assert "12 of mnist, 3 chips" in text
+    assert "same class" not in text
+    unlabelled = dataclasses.replace(result.inference, label=np.full_like(result.inference.label, -1))
+    blind = write_result(dataclasses.replace(result, inference=unlabelled), tmp_path / "blind.h5")
+    text = drawn(compare([str(blind)], None, None))
+    assert f"same class as float, crossbar {summary['agreement']['crossbar']['top1']:.2%}" in " ".join(text.split())
+    assert "accuracy, " not in text
+
+
+def drawn(comparison):
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(comparison_table(comparison))
+    return console.export_text()

@@ -1,6 +1,6 @@
-"""Published figures next to ours, and chips side by side."""
+"""Published figures next to ours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
@@ -8,9 +8,6 @@ from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
-
-from pimsim.tables.forms import layers_of_kinds
-from pimsim.units import format_quantity
 
 MARKS = {True: "yes", False: "NO", None: "-"}
 VALIDATION_HEADS = ("chip", "quantity", "ours", "theirs", "difference", "tolerance", "holds", "kind")
@@ -62,51 +59,3 @@ def validation_markdown(rows: Sequence[Any]) -> str:
             if text:
                 notes.setdefault(f"{row.chip}, {what}: {text}", row)
     return "\n".join([*lines, "", validation_summary(rows), "", *(f"- {note}" for note in notes)])
-
-
-COMPARED = {
-    "peak_ops_per_s": ("peak", "op/s", 1.0),
-    "peak_ops_per_s_per_W": ("peak per power, Gop/s/W", "", 1e9),
-    "peak_ops_per_s_per_m2": ("peak per area, Gop/s/mm²", "", 1e15),
-    "peak_power_W": ("power at peak", "W", 1.0),
-    "chip_area_m2": ("area of a chip", "m2", 1.0),
-    "throughput_per_s": ("throughput, 1/s", "", 1.0),
-    "latency_s": ("latency", "s", 1.0),
-    "energy_J": ("energy", "J", 1.0),
-    "energy_delay_Js": ("energy × delay, J s", "", 1.0),
-    "throughput_per_s_per_m2": ("throughput per area, 1/s/mm²", "", 1e6),
-    "inferences_per_J": ("inferences per joule", "", 1.0),
-    "utilisation": ("utilisation, %", "", 0.01),
-    "power_W": ("power", "W", 1.0),
-    "area_m2": ("area", "m2", 1.0),
-    "area_on_m2": ("area of tiles that are on", "m2", 1.0),
-    "chips": ("chips", "", 1.0),
-}
-"""Rows of a comparison: heading, unit, and what one of the number shown is."""
-
-
-def kind_counts(kinds: Mapping[str, str]) -> str:
-    """How many layers are in tiles of each kind."""
-    return ", ".join(f"{name} {len(layers)}" for name, layers in layers_of_kinds(kinds).items())
-
-
-def comparison_table(comparison: Mapping[str, Any]) -> RenderableType:
-    """Columns side by side; the best of each row is bold and has a star."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("")
-    for column in comparison["columns"]:
-        table.add_column(Text(column["name"]), justify="right")
-    for key, (head, unit, scale) in COMPARED.items():
-        cells = []
-        for column in comparison["columns"]:
-            value, star = column[key], column["name"] in comparison["best"].get(key, ())
-            shown = "" if value is None else format_quantity(value, unit) if unit else f"{value / scale:,.4g}"
-            cells.append(Text(f"{shown} *" if star else shown, style="bold" if star else ""))
-        if any(map(str, cells)):
-            table.add_row(Text(head), *cells)
-    in_kinds = [kind_counts(column["kinds"]) for column in comparison["columns"]]
-    if any(in_kinds):
-        table.add_row(Text("layers in tiles of a kind"), *map(Text, in_kinds))
-    bits = f", operands of {comparison['operand_bits']} bits" if comparison["operand_bits"] else ""
-    title = f"{comparison['network'] or 'peak figures'}{bits}"
-    return Group(Text(title, style="bold"), table)
