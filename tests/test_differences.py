@@ -22,6 +22,8 @@ def test_a_stored_experiment_knows_what_it_changes():
     assert changes_of(text(other), "a.h5") == ("puma", {"seed": "0 → 3"})
     own = on_chip(replace(other.chip, name="mine"), "mlp")
     assert changes_of(text(replace(own, trials=4)), "a.h5") == ("mine", {"trials": "1 → 4"})
+    gone = text(replace(other, seed=4)).replace("network: mlp", "network: gone.onnx")
+    assert changes_of(gone, "a.h5") == ("puma", {"seed": "0 → 4"})
 
 
 def test_differences_are_by_path():
