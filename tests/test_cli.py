@@ -447,7 +447,7 @@ class TestBadInput:
         ("target", "fact"),
         [
             ("/", "is a folder"),
-            ("", "no file is named"),
+            ("", "is a folder"),
             (".", "is a folder"),
             ("folder.h5", "is a folder"),
             ("nosuch/a.h5", "there is no folder nosuch"),

@@ -18,7 +18,7 @@ from pimsim.errors import FileError, os_fact
 MAX_BYTES = 2**31
 """Of the arrays in a file, which may be many times as large as the file."""
 ZIPPED = b"PK\x03\x04"
-DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError)
+DAMAGE = (ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError)
 """What readers of damaged files, or of files made to do damage, raise."""
 
 

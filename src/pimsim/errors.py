@@ -66,12 +66,12 @@ class FileError(PimsimError):
 
 
 @contextmanager
-def inside(place: str) -> Iterator[None]:
+def inside(place: str, separator: str = ".") -> Iterator[None]:
     """Errors of the block, seen from one level further out."""
     try:
         yield
     except PimsimError as error:
-        raise error.within(place) from None
+        raise error.within(place, separator) from None
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -292,7 +292,7 @@ class TestWriting:
             ("", "is a folder"),
             ("d.h5", "is a folder"),
             ("nosuch/a.h5", "there is no folder"),
-            ("file/a.h5", "there is no folder"),
+            ("file/a.h5", "is a file, not a folder"),
             ("x" * 300 + ".h5", "cannot be written: file name too long"),
             ("card.yaml", "does not end in .h5"),
             ("result", "does not end in .h5"),

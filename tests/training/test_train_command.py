@@ -116,7 +116,7 @@ def save_grid_and_tokens(folder):
         (("--network", "grid.onnx"), "network: grid was quantized before"),
         (("--network", "grid.onnx", "--weights", "own.npz"), "network: grid was quantized before"),
         (("--network", "tokens.onnx", "--dataset", "tokens.npz"), "tokens.npz: table has 3 rows"),
-        (("--resume",), "w.checkpoint.npz: there is no checkpoint"),
+        (("--resume",), "w.checkpoint.npz: no such file"),
         (("-o", "w.h5"), "w.h5: does not end in .npz"),
         (("-o", "nowhere/w.npz"), "there is no folder nowhere"),
         (("-o", "data.npz"), "data.npz: is there, and is no .npz file that pimsim has written"),

@@ -1,14 +1,13 @@
 """What several commands have in common: their options, and what becomes of them."""
 
 import json
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import RenderableType
 
 from pimsim.errors import FileError, PimsimError, SpecError, os_fact
 from pimsim.terminal import console
@@ -26,15 +25,6 @@ Weights = Annotated[
     str | None, typer.Option(metavar="FILE.npz", help="These weights, as train writes them.", show_default=False)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object, in SI units.")]
-
-
-@contextmanager
-def within(place: str) -> Iterator[None]:
-    """Errors inside are errors in `place`."""
-    try:
-        yield
-    except PimsimError as error:
-        raise error.within(place, ": ") from None
 
 
 def complain(error: PimsimError) -> None:
@@ -86,17 +76,6 @@ def require_names(**options: str | None) -> None:
             raise SpecError(f"--{option}", "names nothing", "Name something, or leave it out.")
 
 
-def output_path(text: str) -> Path:
-    """Where `--output` says that a file goes. Raises PimsimError where nothing is named, or a file for a folder."""
-    if not text:
-        raise SpecError("--output", "no file is named", "Name one, or leave it out.")
-    path = Path(text)
-    for folder in path.parents:
-        if os.path.isfile(folder):
-            raise FileError(text, f"{folder} is a file, not a folder", f"Name a file elsewhere: -o {path.name}")
-    return path
-
-
 def default_output(name: str, suffix: str = ".h5") -> Path:
     """Where results go that nobody asked to have elsewhere; the folder is made."""
     folder = Path("results")
@@ -107,11 +86,10 @@ def default_output(name: str, suffix: str = ".h5") -> Path:
     return folder / f"{name}{suffix}"
 
 
-def print_result(summary: dict[str, Any], as_json: bool) -> None:
-    """As a table or as JSON."""
+def answer(found: Any, as_json: bool, *tables: Callable[[], RenderableType]) -> None:
+    """Print what a command has found, as JSON or as tables."""
     if as_json:
-        print(json.dumps(summary, indent=2))
+        print(json.dumps(found, indent=2))
         return
-    from pimsim.tables import result_table
-
-    console().print(result_table(summary))
+    for table in tables:
+        console().print(table())

@@ -13,12 +13,11 @@ from pimsim.cli.options import (
     Network,
     Overrides,
     Weights,
+    answer,
     default_output,
-    output_path,
-    print_result,
     read_experiment,
-    within,
 )
+from pimsim.errors import inside
 from pimsim.terminal import progress_bar, quiet_jax
 
 
@@ -47,7 +46,7 @@ def run(
     weights: Weights = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5", parser=output_path),
+        typer.Option("-o", "--output", metavar="FILE.h5", show_default="results/NAME.h5"),
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(metavar="FILE.json", help="Write the timeline for Perfetto.", show_default=False)
@@ -59,16 +58,18 @@ def run(
     quiet_jax()
     from pimsim.results import check_target, result_summary, write_result, write_trace
     from pimsim.simulation import simulate
+    from pimsim.tables import result_table
 
     plan = read_experiment(experiment, network, overrides, dataset, weights)
     output = check_target(default_output(plan.name) if output is None else output)
     if trace is not None:
         check_target(trace, ".json")
-    with progress_bar() as progress, within(experiment):
+    with progress_bar() as progress, inside(experiment, ": "):
         result = simulate(plan, progress)
     write_result(result, output)
     written = [output] if trace is None else [output, write_trace(result.timeline, trace, result.replay)]
-    print_result(result_summary(result), as_json)
+    summary = result_summary(result)
+    answer(summary, as_json, lambda: result_table(summary))
     print(f"wrote {' and '.join(map(str, written))}", file=sys.stderr)
 
 
@@ -91,7 +92,7 @@ def train(
     weights: Weights = None,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="FILE.npz", show_default="results/NAME-trained.npz", parser=output_path),
+        typer.Option("-o", "--output", metavar="FILE.npz", show_default="results/NAME-trained.npz"),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the last epoch's checkpoint.")] = False,
     overrides: Overrides = [],  # noqa: B006
@@ -101,12 +102,14 @@ def train(
     quiet_jax()
     from pimsim import training
     from pimsim.results import check_target, result_summary, write_result
+    from pimsim.tables import result_table
 
     plan = read_experiment(experiment, network, overrides, dataset, weights)
     output = check_target(default_output(f"{plan.name}-trained", ".npz") if output is None else output, ".npz")
     target = check_target(output.with_suffix(".h5"))
-    with progress_bar() as progress, within(experiment):
+    with progress_bar() as progress, inside(experiment, ": "):
         result = training.train(plan, output, resume=resume, progress=progress)
     write_result(result, target)
-    print_result(result_summary(result), as_json)
+    summary = result_summary(result)
+    answer(summary, as_json, lambda: result_table(summary))
     print(f"wrote {output} and {target}", file=sys.stderr)

@@ -1,12 +1,12 @@
 """Commands that show, check and compare: one function each."""
 
-import json
+from functools import partial
 from typing import Annotated
 
 import typer
 
 from pimsim.cli.app import app
-from pimsim.cli.options import Json, Overrides, complain, parse, require_names
+from pimsim.cli.options import Json, Overrides, answer, complain, parse, require_names
 from pimsim.errors import CardNotFound, SpecError, nearest
 from pimsim.terminal import console, quiet_jax
 
@@ -33,10 +33,7 @@ def show(
     from pimsim import show as shown
 
     summary, table = shown.show(name, parse(overrides))
-    if as_json:
-        print(json.dumps(summary, indent=2))
-    else:
-        console().print(table())
+    answer(summary, as_json, table)
 
 
 @app.command("list", epilog="Example: pimsim list devices")
@@ -48,18 +45,13 @@ def list_(
 ) -> None:
     """List what there is to choose from."""
     from pimsim.catalog import listing
+    from pimsim.tables import listing_table
 
     found = listing()
     if heading is not None and heading not in found:
         raise CardNotFound("list", f"there are no {heading!r}", nearest(heading, found))
     chosen = {heading: found[heading]} if heading else found
-    if as_json:
-        print(json.dumps(chosen, indent=2))
-        return
-    from pimsim.tables import listing_table
-
-    for title, entries in chosen.items():
-        console().print(listing_table(title, entries))
+    answer(chosen, as_json, *(partial(listing_table, title, entries) for title, entries in chosen.items()))
 
 
 @app.command(
@@ -128,10 +120,7 @@ def compare(
 
     require_names(network=network)
     found = comparison.compare(names, network, operand_bits, chips)
-    if as_json:
-        print(json.dumps(found, indent=2))
-    else:
-        console().print(comparison_table(found))
+    answer(found, as_json, lambda: comparison_table(found))
 
 
 @app.command(
@@ -157,11 +146,9 @@ def validate(
     if as_json and markdown:
         raise SpecError("--json, --markdown", "are two forms of one answer", "Ask for one of them.")
     rows = validation.validate(names or ())
-    if as_json:
-        print(json.dumps({"rows": [dataclasses.asdict(row) for row in rows]}, indent=2))
-    elif markdown:
+    if markdown:
         print(validation_markdown(rows))
     else:
-        console().print(validation_table(rows))
+        answer({"rows": [dataclasses.asdict(row) for row in rows]}, as_json, lambda: validation_table(rows))
     if any(row.fails for row in rows):
         raise typer.Exit(1)

@@ -201,7 +201,8 @@ def _replicated(
             array = replace(array, ranges=plan.ranges)  # of all chips, so that their loops are as long
             if plan.engine == "linear":
                 return linear(core, traits, array, own), None
-            return read(core, traits, array, own, fold(key, copies + 2 * course), names, real)
+            reads = fold(key, copies + 2 * course)  # in between are the errors that are drawn
+            return read(core, traits, array, own, reads, names, real)
 
         arrays = _program_chips(work, chips, copy) if arrays is None else arrays
         y, codes = jax.vmap(on_chip)(arrays, chips)

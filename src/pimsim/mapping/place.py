@@ -12,7 +12,7 @@ from pimsim.mapping.blocks import block_table
 from pimsim.mapping.budget import Budget, Overflow
 from pimsim.mapping.fill import Fill
 from pimsim.mapping.kinds import choose_kinds
-from pimsim.mapping.lay import Plan, lay
+from pimsim.mapping.lay import Laid, Plan, lay
 from pimsim.mapping.mixed import lay_by_kind
 from pimsim.mapping.packing import Packing, cuts_along_groups
 from pimsim.mapping.placement import Placement
@@ -53,6 +53,7 @@ def place(
     with inside("mapping"):
         check_choices(overflow, tiles, packing, fill)
     check_turns(matrices, packing)
+    check_arrays(chip, packing, fill)
     check_kinds(chip, overflow, tiles, packing, fill)
     by_kind = chip.cores
     chosen = choose_kinds(dict.fromkeys(by_kind, ops), chip, kinds or {}, replicate, budget, overflow)
@@ -64,6 +65,13 @@ def place(
         laid = lay_by_kind(matrices, tables, chip, [kind for kind, _ in own], plan)
     else:
         laid = lay(ops, matrices, tables, chip, plan)
+    return _placement(matrices, own, cores, laid, chip)
+
+
+def _placement(
+    matrices: Sequence[MatrixOp], own: Sequence[Own], cores: Mapping[Own, CrossbarCore], laid: Laid, chip: Chip
+) -> Placement:
+    """What was laid as a table of blocks."""
     matrix, replica, row, height, col, width = laid.blocks
     return Placement(
         matrix=np.array([op.layer for op in matrices]),
@@ -125,6 +133,23 @@ def check_turns(ops: Sequence[MatrixOp], packing: Packing) -> None:
     if packing == "dense" and len({op.precision for op in ops}) > 1:
         fact = "layers of different precision read for different times, and blocks of one array read in equal turns"
         raise SpecError("mapping.packing", fact, "Choose single, or one precision for all layers.")
+
+
+def check_arrays(chip: Chip, packing: Packing, fill: Fill) -> None:
+    """Raise SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires."""
+    if packing == "dense" and chip.core.wires is not None:
+        fact = "wires are modelled for arrays that hold one block"
+        raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
+    for key, asked, usual in (("packing", packing, "single"), ("fill", fill, "order")):
+        if asked != usual:
+            require_whole_blocks(chip, key)
+
+
+def require_whole_blocks(chip: Chip, key: str) -> None:
+    """Raise SpecError for a plan of the mapping that takes a block to lie in one array, where it takes several."""
+    if chip.core.arrays_per_block > 1:
+        fact = f"blocks of {chip.name} take {chip.core.arrays_per_block} arrays, and this is for one array each"
+        raise SpecError(f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together.")
 
 
 def check_kinds(chip: Chip, overflow: Overflow, tiles: Tiles, packing: Packing, fill: Fill) -> None:

@@ -11,7 +11,7 @@ from pimsim.mapping.fill import Fill
 from pimsim.mapping.kinds import choose_kinds
 from pimsim.mapping.overlap import Windows
 from pimsim.mapping.packing import Packing
-from pimsim.mapping.place import check_choices, place
+from pimsim.mapping.place import check_choices, place, require_whole_blocks
 from pimsim.mapping.placement import Placement
 from pimsim.mapping.replication import Replicate
 from pimsim.mapping.search import Search
@@ -51,17 +51,10 @@ class MappingPlan(AbstractSpec):
     def place(self, ops: Sequence[Op], chip: Chip, kinds: Mapping[str, str] | None = None) -> Placement:
         """The matrices of a network in the arrays of a chip, as planned, or with `kinds` that are decided.
 
-        Raises SpecError for what is planned of a block alone where the chip's arrays hold parts of one, or its wires.
+        Raises what `place` raises, and SpecError for a search where blocks take several arrays.
         """
-        if self.packing == "dense" and chip.core.wires is not None:
-            fact = "wires are modelled for arrays that hold one block"
-            raise SpecError("mapping.packing", fact, "Leave core.wires out, or choose single.")
-        for key, off in (("packing", "single"), ("fill", "order"), ("search", None)):
-            if getattr(self, key) != off and chip.core.arrays_per_block > 1:
-                fact = f"blocks of {chip.name} take {chip.core.arrays_per_block} arrays, and this is for one array each"
-                raise SpecError(
-                    f"mapping.{key}", fact, "Leave it out, or choose a core whose layout keeps slices together."
-                )
+        if self.search is not None:
+            require_whole_blocks(chip, "search")
         placing = {"budget": self.budget, "overflow": self.overflow, "tiles": self.tiles}
         return place(
             ops, chip, self.replicate, packing=self.packing, fill=self.fill, kinds=kinds or self.kinds, **placing

@@ -27,6 +27,8 @@ def check_target(path: str | Path, suffix: str = ".h5") -> Path:
         raise FileError(str(path), "is a folder", f"Name a file: FILE{suffix}")
     if path.suffix != suffix:
         raise FileError(str(path), f"does not end in {suffix}, by which such files are known", f"Try {path}{suffix}")
+    if files := [folder for folder in path.parents if os.path.isfile(folder)]:
+        raise FileError(str(path), f"{files[0]} is a file, not a folder", f"Name a file elsewhere: FILE{suffix}")
     if not os.path.isdir(path.parent):
         raise FileError(str(path), f"there is no folder {path.parent}", f"Make it first: mkdir -p {path.parent}")
     try:
@@ -49,9 +51,7 @@ def _may_go(path: Path, marks: tuple[bytes, ...]) -> bool:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(mark) >= 0 for mark in marks)
-    except FileNotFoundError:
-        return True
-    except ValueError:  # it is empty
+    except (FileNotFoundError, ValueError):  # ValueError: it is empty
         return True
     except OSError:
         return False

@@ -1,7 +1,6 @@
 """Training laid down between two epochs, and taken up again."""
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +33,6 @@ def read_checkpoint(path: Path, experiment: str, like: State) -> State:
 
     Raises FileError where there is none, or one of another experiment, or of weights of other shapes.
     """
-    if not os.path.isfile(path):
-        raise FileError(str(path), "there is no checkpoint", REMEDY)
     leaves, form = jax.tree.flatten(like._replace(curve=None))
     held = read_npz(path, REMEDY)
     if str(held.get("experiment", experiment)) != experiment:
